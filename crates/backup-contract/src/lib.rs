@@ -1,0 +1,1 @@
+//! backup-contract: introduction to come.

@@ -1,0 +1,1 @@
+//! backup-store: introduction to come.

@@ -1,0 +1,1 @@
+//! paas-state: introduction to come.

@@ -1,0 +1,1 @@
+//! restore-guard: introduction to come.

@@ -1,0 +1,1 @@
+//! si-backup-cli: introduction to come.

@@ -1,0 +1,2 @@
+//! The `si-backup` program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! walg-driver: introduction to come.

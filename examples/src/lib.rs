@@ -1,0 +1,1 @@
+//! Programs that use the libraries of si-backup alone; see `src/bin/`.

@@ -1,0 +1,1 @@
+//! Test data and harness shared by the end-to-end tests.
