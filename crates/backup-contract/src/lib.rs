@@ -1,1 +1,53 @@
-//! backup-contract: introduction to come.
+//! The nouns of a backup policy, as types that cannot hold nonsense.
+//!
+//! Every other crate of si-backup, and every tool that wants to talk about the same backups, speaks in these words:
+//!
+//! | noun | type |
+//! |---|---|
+//! | whose state | [`ContextName`] |
+//! | what is backed up | [`Subject`]: the private state of a context, or the database of one app ([`AppSlug`]) |
+//! | one backup of it | [`SnapshotId`], described by a [`Snapshot`] |
+//! | what its bytes were | [`Checksum`] |
+//! | how far it was proved | [`Level`], by way of [`CheckResult`]s |
+//! | what is wrong | [`Finding`] |
+//!
+//! The crate is pure: it reads no file, no environment and no clock. Texts are parsed once, at the edge, into types
+//! with private fields; whoever holds the type holds a valid value.
+//!
+//! ```
+//! use backup_contract::{Level, SnapshotId, Subject};
+//!
+//! let subject: Subject = "app:shop".parse()?;
+//! assert!(matches!(subject, Subject::App(_)));
+//!
+//! let id: SnapshotId = "state-20261123T201500Z-1a2b3c4d".parse()?;
+//! assert_eq!(id.to_string(), "state-20261123T201500Z-1a2b3c4d");
+//!
+//! // Evidence of a level counts as evidence of the weaker ones.
+//! assert!(Level::Content.covers(Level::Checksum));
+//! assert!("state-of-mind/../../etc".parse::<SnapshotId>().is_err());
+//! # Ok::<(), backup_contract::Error>(())
+//! ```
+
+mod check;
+mod checksum;
+mod error;
+mod finding;
+mod level;
+mod name;
+mod snapshot;
+mod snapshot_id;
+mod subject;
+
+pub use check::{CheckResult, Outcome};
+pub use checksum::Checksum;
+pub use error::Error;
+pub use finding::{Finding, Place, Severity};
+pub use level::Level;
+pub use name::{AppSlug, ContextName};
+pub use snapshot::{Problem, Snapshot, SnapshotKind};
+pub use snapshot_id::{SnapshotId, SnapshotRef};
+pub use subject::Subject;
+
+/// The result of parsing one of this crate's nouns.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,62 @@
+use thiserror::Error as ThisError;
+
+/// A text that is not the noun it was given as. The text itself is repeated, so never parse a secret with these types.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// A context name or app slug with a character, or of a length, that no path may be made of.
+    #[error("'{value}' is not a valid {noun}: {reason}")]
+    Name {
+        /// What it was to be: `context name` or `app slug`.
+        noun: &'static str,
+        /// The rejected text.
+        value: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// Neither `state` nor `app:<slug>`.
+    #[error("'{0}' is not a subject")]
+    Subject(String),
+    /// Not an id that this software or WAL-G gives to a snapshot.
+    #[error("'{value}' is not a snapshot id: {reason}")]
+    SnapshotId {
+        /// The rejected text.
+        value: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// Not `sha256:` and 64 lower-case hexadecimal digits.
+    #[error("'{0}' is not a checksum")]
+    Checksum(String),
+    /// None of the four levels.
+    #[error("'{0}' is not a level of verification")]
+    Level(String),
+}
+
+impl Error {
+    /// A stable, kebab-case code for scripts.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Name { .. } => "invalid-name",
+            Self::Subject(_) => "invalid-subject",
+            Self::SnapshotId { .. } => "invalid-snapshot-id",
+            Self::Checksum(_) => "invalid-checksum",
+            Self::Level(_) => "invalid-level",
+        }
+    }
+
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Name { .. } => {
+                "use up to 63 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+            }
+            Self::Subject(_) => "write 'state' or 'app:<slug>'",
+            Self::SnapshotId { .. } => "'si-backup list' prints the ids",
+            Self::Checksum(_) => "write 'sha256:' and 64 lower-case hexadecimal digits",
+            Self::Level(_) => "write 'stored', 'checksum', 'content' or 'restore'",
+        }
+    }
+}
