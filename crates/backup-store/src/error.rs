@@ -1,0 +1,180 @@
+use crate::{Digest, Key, Lock};
+use std::path::PathBuf;
+use thiserror::Error as ThisError;
+
+/// What kept a store from doing what it was asked.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// A text that no object may be named.
+    #[error("'{key}' cannot be the key of an object: {reason}", key = key.escape_debug())]
+    InvalidKey {
+        /// The rejected text.
+        key: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// No object, or no such version of it.
+    #[error("no object '{key}' in {store}")]
+    NotFound {
+        /// The key that was asked for.
+        key: Key,
+        /// Where it was looked for.
+        store: String,
+    },
+    /// Nothing is ever written twice to one key.
+    #[error("'{key}' exists already in {store}")]
+    AlreadyExists {
+        /// The key that was to be written.
+        key: Key,
+        /// Where it exists.
+        store: String,
+    },
+    /// The bytes are not those that were recorded.
+    #[error(
+        "'{key}' is not what was recorded: expected {expected} of {expected_size} bytes, found {found} of {found_size} bytes"
+    )]
+    Corrupt {
+        /// The object.
+        key: Key,
+        /// The recorded digest.
+        expected: Digest,
+        /// The recorded length in bytes.
+        expected_size: u64,
+        /// The digest of what was read.
+        found: Digest,
+        /// The length of what was read, in bytes.
+        found_size: u64,
+    },
+    /// The object is longer than its reader is ready to hold.
+    #[error("'{key}' is longer than the {limit} bytes that were expected at most")]
+    TooLarge {
+        /// The object.
+        key: Key,
+        /// The most that would have been read, in bytes.
+        limit: u64,
+    },
+    /// The directory of the store is not there.
+    #[error("the store directory {} does not exist", .0.display())]
+    NoStore(PathBuf),
+    /// Backups do not belong where they could be committed and pushed.
+    #[error("{} is inside the git work tree {}", path.display(), work_tree.display())]
+    InsideGitWorkTree {
+        /// What was to be written or read.
+        path: PathBuf,
+        /// The directory that has a `.git`.
+        work_tree: PathBuf,
+    },
+    /// The store has no such ability.
+    #[error("{store} has no {ability}")]
+    Unsupported {
+        /// The store.
+        store: String,
+        /// What it lacks.
+        ability: &'static str,
+    },
+    /// Somebody else holds the lease.
+    #[error("the lease '{name}' is held by {holder} (generation {generation})")]
+    LeaseHeld {
+        /// The lease.
+        name: String,
+        /// Who holds it, in its own words.
+        holder: String,
+        /// The generation that would have to stay unchanged for the holder to be taken for dead.
+        generation: u64,
+    },
+    /// The lease was taken over by somebody who thought this holder dead.
+    #[error("the lease '{name}' was lost: generation {generation} is by {holder}")]
+    LeaseLost {
+        /// The lease.
+        name: String,
+        /// Who holds it now.
+        holder: String,
+        /// The newest generation.
+        generation: u64,
+    },
+    /// An object that should be this software's own record is something else.
+    #[error("'{key}' is not a {what}: {reason}")]
+    Malformed {
+        /// The object.
+        key: Key,
+        /// What it should be.
+        what: &'static str,
+        /// Why it is not.
+        reason: String,
+    },
+    /// A lock cannot be made shorter, and an object under it cannot be deleted.
+    #[error("'{key}' is locked until {}", lock.until.to_rfc3339())]
+    Locked {
+        /// The object.
+        key: Key,
+        /// Its lock.
+        lock: Lock,
+    },
+    /// The system beneath refused.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`, `flush`, …
+        operation: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No random bytes could be had from the system.
+    #[error("the system gave no random bytes: {0}")]
+    Random(String),
+}
+
+impl Error {
+    /// A stable, kebab-case code for scripts.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        use std::io::ErrorKind;
+        match self {
+            Self::InvalidKey { .. } => "invalid-key",
+            Self::NotFound { .. } => "object-not-found",
+            Self::AlreadyExists { .. } => "object-exists",
+            Self::Corrupt { .. } => "object-corrupt",
+            Self::TooLarge { .. } => "object-too-large",
+            Self::NoStore(_) => "store-missing",
+            Self::InsideGitWorkTree { .. } => "inside-git-work-tree",
+            Self::Unsupported { .. } => "store-unsupported",
+            Self::LeaseHeld { .. } => "lease-held",
+            Self::LeaseLost { .. } => "lease-lost",
+            Self::Malformed { .. } => "object-malformed",
+            Self::Locked { .. } => "object-locked",
+            Self::Io { source, .. } => match source.kind() {
+                ErrorKind::PermissionDenied => "permission-denied",
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => "disk-full",
+                ErrorKind::ReadOnlyFilesystem => "read-only",
+                _ => "io",
+            },
+            Self::Random(_) => "no-randomness",
+        }
+    }
+
+    /// What to do next, where there is something to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.code() {
+            "object-corrupt" => {
+                Some("do not use this object; 'si-backup list' names the newest snapshot that was proved")
+            }
+            "store-missing" => Some(
+                "create or mount it, or correct 'url' in the settings; it is never created unasked, so that an unmounted disk is noticed",
+            ),
+            "inside-git-work-tree" => {
+                Some("choose a place outside of every git work tree, so that no backup is ever committed")
+            }
+            "lease-held" => Some("wait for the other run with --lock-wait, or look at what it does"),
+            "lease-lost" => Some("another run took over because this one did not renew in time; run again"),
+            "permission-denied" => Some("give the user that runs this access to the path"),
+            "disk-full" => {
+                Some("free space on that file system and run again; nothing half-written is visible")
+            }
+            "read-only" => Some("the file system is mounted read-only; remount it or choose another place"),
+            _ => None,
+        }
+    }
+}
