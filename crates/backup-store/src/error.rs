@@ -1,4 +1,5 @@
 use crate::{Digest, Key, Lock};
+use std::io;
 use std::path::PathBuf;
 use thiserror::Error as ThisError;
 
@@ -65,6 +66,32 @@ pub enum Error {
         /// The directory that has a `.git`.
         work_tree: PathBuf,
     },
+    /// A file is to be made where one is already.
+    #[error("{} exists already", .0.display())]
+    FileExists(PathBuf),
+    /// In a directory a key is a path: no object can be below another one, or where a directory is.
+    #[error("'{key}' cannot be written in {store}: {} is {found}", path.display())]
+    KeyClash {
+        /// The key that was to be written.
+        key: Key,
+        /// Where.
+        store: String,
+        /// What is in its way.
+        path: PathBuf,
+        /// What that is: `an object`, `a directory`.
+        found: &'static str,
+    },
+    /// A store holds plain files and directories; it follows no link and reads no device.
+    #[error("{} is {found}, which does not belong in a store", path.display())]
+    ForeignFile {
+        /// What was found there.
+        path: PathBuf,
+        /// What it is: `a symbolic link`, …
+        found: &'static str,
+    },
+    /// The caller wanted no more of it.
+    #[error("{0} was interrupted")]
+    Interrupted(&'static str),
     /// The store has no such ability.
     #[error("{store} has no {ability}")]
     Unsupported {
@@ -119,7 +146,7 @@ pub enum Error {
         /// On which file or directory.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// No random bytes could be had from the system.
     #[error("the system gave no random bytes: {0}")]
@@ -127,10 +154,31 @@ pub enum Error {
 }
 
 impl Error {
+    /// As an [`io::Error`], for the traits [`Read`](io::Read) and [`Write`](io::Write); [`Error::from_io`] takes it out
+    /// again. Its kind is that of the system's error, or [`InvalidData`](io::ErrorKind::InvalidData) for altered bytes.
+    #[must_use]
+    pub fn into_io(self) -> io::Error {
+        let kind = match &self {
+            Self::Io { source, .. } => source.kind(),
+            Self::Corrupt { .. } | Self::Malformed { .. } => io::ErrorKind::InvalidData,
+            Self::NotFound { .. } => io::ErrorKind::NotFound,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, self)
+    }
+
+    /// The store's error in what a reader or writer returned; any other becomes [`Error::Io`] of `operation` on `path`.
+    pub fn from_io(source: io::Error, operation: &'static str, path: impl Into<PathBuf>) -> Self {
+        match source.downcast::<Self>() {
+            Ok(own) => own,
+            Err(source) => Self::Io { operation, path: path.into(), source },
+        }
+    }
+
     /// A stable, kebab-case code for scripts.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        use std::io::ErrorKind;
+        use io::ErrorKind;
         match self {
             Self::InvalidKey { .. } => "invalid-key",
             Self::NotFound { .. } => "object-not-found",
@@ -139,6 +187,10 @@ impl Error {
             Self::TooLarge { .. } => "object-too-large",
             Self::NoStore(_) => "store-missing",
             Self::InsideGitWorkTree { .. } => "inside-git-work-tree",
+            Self::FileExists(_) => "file-exists",
+            Self::KeyClash { .. } => "key-clash",
+            Self::ForeignFile { .. } => "foreign-file",
+            Self::Interrupted(_) => "interrupted",
             Self::Unsupported { .. } => "store-unsupported",
             Self::LeaseHeld { .. } => "lease-held",
             Self::LeaseLost { .. } => "lease-lost",
@@ -167,6 +219,7 @@ impl Error {
             "inside-git-work-tree" => {
                 Some("choose a place outside of every git work tree, so that no backup is ever committed")
             }
+            "foreign-file" => Some("look at it, and move it out of the store's directory"),
             "lease-held" => Some("wait for the other run with --lock-wait, or look at what it does"),
             "lease-lost" => Some("another run took over because this one did not renew in time; run again"),
             "permission-denied" => Some("give the user that runs this access to the path"),

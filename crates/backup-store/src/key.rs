@@ -59,6 +59,7 @@ impl Key {
     }
 
     /// Its parts, in order; never empty.
+    #[must_use]
     pub fn parts(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/')
     }

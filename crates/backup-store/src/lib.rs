@@ -1,25 +1,61 @@
 //! Objects that are written once, read with their digest checked, locked, versioned and leased: in a directory now, and
 //! behind the same [`Store`] in S3.
 //!
+//! ```
+//! use backup_store::{DirStore, Key, PutOptions, Store as _, put_bytes, read_checked};
+//! use std::io::Read as _;
+//!
+//! # let home = tempfile::tempdir()?;
+//! let store = DirStore::create(home.path().join("backups"))?;
+//! let key = Key::new("state/default/state-20261123T201500Z-1a2b3c4d/snapshot.json")?;
+//!
+//! let stored = put_bytes(&store, &key, b"what must not be lost", &PutOptions::default())?;
+//! put_bytes(&store, &key, b"something else", &PutOptions::default()).unwrap_err(); // never written twice
+//!
+//! let mut text = String::new();
+//! read_checked(&store, &key, None, stored.digest, stored.meta.size)?.read_to_string(&mut text)?;
+//! assert_eq!(text, "what must not be lost");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! | concept | type |
 //! |---|---|
 //! | the name of an object | [`Key`], and [`Prefix`] for a listing |
 //! | a place that holds objects | [`Store`]; [`DirStore`] is one in a directory |
 //! | writing: visible whole, in [`Upload::finish`], or not at all | [`Upload`] |
 //! | what is known of a stored object | [`ObjectMeta`], [`Version`], [`Digest`] |
+//! | reading back what was recorded, or an error | [`read_checked`], [`CheckedReader`] |
+//! | objects that fit into memory | [`put_bytes`], [`read_bytes`] |
+//! | objects from store to store | [`copy_objects`] |
 //! | keeping an object from deletion | [`Lock`] |
+//! | files that are whole and on disk | [`durable`] |
+//! | keeping backups out of what is committed | [`outside_git_work_tree`] |
 //!
 //! The interface is synchronous and streams both ways: no object is ever held in memory whole unless its reader asks
 //! for that with a limit.
 
+mod checked;
+mod copy;
+mod dir;
+pub mod durable;
 mod error;
+mod git;
+mod handle;
 mod key;
 mod object;
+mod random;
+mod small;
 mod store;
+mod temp;
 
+pub use checked::{CheckedReader, read_checked};
+pub use copy::{Copied, CopyItem, CopyProgress, CopyReport, copy_objects};
+pub use dir::DirStore;
 pub use error::Error;
+pub use git::outside_git_work_tree;
 pub use key::{Key, Prefix};
 pub use object::{Digest, Lock, LockMode, ObjectMeta, Version};
+pub use small::{put_bytes, read_bytes};
 pub use store::{
     Capabilities, Deletion, Leftover, LockKeeper, PutOptions, Store, Stored, Upload, WriteOnceKeeper,
 };

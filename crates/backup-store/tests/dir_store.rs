@@ -1,0 +1,170 @@
+//! What a directory adds to the promises of every store: files, links, modes and what is in the way.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise, in its helpers too")]
+
+use backup_store::{DirStore, Error, Key, LockKeeper, PutOptions, Store as _, put_bytes, read_bytes};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use tempfile::TempDir;
+
+fn store() -> (TempDir, DirStore) {
+    let home = tempfile::tempdir().unwrap();
+    let store = DirStore::open(home.path()).unwrap();
+    (home, store)
+}
+
+fn key(text: &str) -> Key {
+    Key::new(text).unwrap()
+}
+
+fn put(store: &DirStore, at: &str, bytes: &[u8]) -> backup_store::Result<backup_store::Stored> {
+    put_bytes(store, &key(at), bytes, &PutOptions::default())
+}
+
+#[test]
+fn a_missing_directory_is_refused_and_made_only_on_request() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("a/b");
+    let refused = DirStore::open(&path).unwrap_err();
+    assert!(matches!(&refused, Error::NoStore(found) if *found == path), "{refused}");
+    assert!(!path.exists());
+    let store = DirStore::create(&path).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+    assert!(fs::read_dir(&path).unwrap().next().is_none(), "opening writes nothing");
+    assert_eq!(store.capabilities().unwrap().locks, LockKeeper::Client);
+    fs::write(home.path().join("file"), b"").unwrap();
+    assert_eq!(DirStore::open(home.path().join("file")).unwrap_err().code(), "io");
+}
+
+#[test]
+fn a_git_work_tree_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    fs::create_dir(home.path().join(".git")).unwrap();
+    fs::create_dir(home.path().join("store")).unwrap();
+    assert_eq!(DirStore::open(home.path().join("store")).unwrap_err().code(), "inside-git-work-tree");
+    assert_eq!(DirStore::create(home.path().join("new")).unwrap_err().code(), "inside-git-work-tree");
+    assert!(!home.path().join("new").exists());
+}
+
+#[test]
+fn an_object_is_a_plain_private_file() {
+    let (home, store) = store();
+    put(&store, "a/b/c", b"bytes").unwrap();
+    let path = home.path().join("a/b/c");
+    assert_eq!(fs::read(&path).unwrap(), b"bytes");
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+    for dir in ["a", "a/b", ".si-store", ".si-store/tmp"] {
+        assert_eq!(fs::metadata(home.path().join(dir)).unwrap().mode() & 0o7777, 0o700, "{dir}");
+    }
+    assert!(fs::read_dir(home.path().join(".si-store/tmp")).unwrap().next().is_none());
+}
+
+#[test]
+fn an_unfinished_upload_is_a_private_file_and_goes_when_dropped() {
+    let (home, store) = store();
+    let mut upload = store.create(&key("a/b"), &PutOptions::default()).unwrap();
+    upload.write_all(&vec![1; 300_000]).unwrap();
+    let temp = fs::read_dir(home.path().join(".si-store/tmp")).unwrap().next().unwrap().unwrap();
+    assert_eq!(temp.metadata().unwrap().mode() & 0o7777, 0o600);
+    assert!(!home.path().join("a").exists());
+    drop(upload);
+    assert!(!temp.path().exists());
+    assert!(!home.path().join("a").exists());
+}
+
+#[test]
+fn clashes_are_typed_errors() {
+    let (home, store) = store();
+    put(&store, "a", b"x").unwrap();
+    put(&store, "d/e", b"x").unwrap();
+    for clashing in ["a/b", "a/b/c", "d"] {
+        let refused = store.create(&key(clashing), &PutOptions::default()).err().unwrap();
+        assert!(matches!(refused, Error::KeyClash { .. }), "{clashing}: {refused}");
+        assert!(refused.to_string().contains(home.path().canonicalize().unwrap().to_str().unwrap()));
+        assert_eq!(store.head(&key(clashing), None).unwrap_err().code(), "object-not-found");
+        assert_eq!(store.open(&key(clashing), None, 0).err().unwrap().code(), "object-not-found");
+    }
+    // Found late, when the other writer is first.
+    let late = store.create(&key("f/g"), &PutOptions::default()).unwrap();
+    put(&store, "f", b"x").unwrap();
+    assert_eq!(late.finish().unwrap_err().code(), "key-clash");
+}
+
+#[test]
+fn no_link_is_followed() {
+    let (home, store) = store();
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::write(elsewhere.path().join("secret"), b"secret").unwrap();
+    symlink(elsewhere.path(), home.path().join("dir")).unwrap();
+    symlink(elsewhere.path().join("secret"), home.path().join("file")).unwrap();
+    for at in ["dir/secret", "file"] {
+        assert_eq!(store.open(&key(at), None, 0).err().unwrap().code(), "foreign-file", "{at}");
+        assert_eq!(store.head(&key(at), None).unwrap_err().code(), "foreign-file", "{at}");
+        let deleted = store.delete(&key(at), None, chrono::DateTime::UNIX_EPOCH);
+        assert_eq!(deleted.unwrap_err().code(), "foreign-file", "{at}");
+    }
+    assert_eq!(put(&store, "dir/new", b"x").unwrap_err().code(), "foreign-file");
+    assert_eq!(put(&store, "file", b"x").unwrap_err().code(), "foreign-file");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    // Planted where the store keeps its own.
+    let (home, store) = self::store();
+    fs::create_dir(home.path().join(".si-store")).unwrap();
+    symlink(elsewhere.path(), home.path().join(".si-store/tmp")).unwrap();
+    assert_eq!(put(&store, "a", b"x").unwrap_err().code(), "foreign-file");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_pipe_is_not_opened() {
+    let (home, store) = store();
+    let made = rustix::fs::mknodat(
+        rustix::fs::CWD,
+        home.path().join("pipe"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    );
+    made.unwrap();
+    assert_eq!(store.open(&key("pipe"), None, 0).err().unwrap().code(), "foreign-file");
+}
+
+#[test]
+fn an_earlier_failure_cannot_be_finished_over() {
+    let (home, store) = store();
+    fs::create_dir_all(home.path().join(".si-store/tmp")).unwrap();
+    let mut upload = store.create(&key("a"), &PutOptions::default()).unwrap();
+    upload.write_all(b"bytes").unwrap();
+    // Somebody shortens the file behind the writer's back.
+    upload.flush().unwrap();
+    let temp = fs::read_dir(home.path().join(".si-store/tmp")).unwrap().next().unwrap().unwrap();
+    fs::File::options().write(true).open(temp.path()).unwrap().set_len(2).unwrap();
+    let refused = upload.finish().unwrap_err();
+    assert!(refused.to_string().contains("cannot write"), "{refused}");
+    assert_eq!(store.head(&key("a"), None).unwrap_err().code(), "object-not-found");
+}
+
+#[test]
+fn empty_directories_go_with_their_last_object() {
+    let (home, store) = store();
+    put(&store, "a/b/c/d", b"x").unwrap();
+    put(&store, "a/e", b"x").unwrap();
+    store.delete(&key("a/b/c/d"), None, chrono::DateTime::UNIX_EPOCH).unwrap();
+    assert!(home.path().join("a").exists());
+    assert!(!home.path().join("a/b").exists());
+    put(&store, "a/b", b"now an object").unwrap();
+}
+
+#[test]
+fn objects_that_are_not_readable_or_gone_are_named() {
+    let (home, store) = store();
+    put(&store, "a", b"0123456789").unwrap();
+    assert_eq!(read_bytes(&store, &key("a"), None, 9).unwrap_err().code(), "object-too-large");
+    assert_eq!(read_bytes(&store, &key("a"), None, 10).unwrap(), b"0123456789");
+    let mut rest = String::new();
+    store.open(&key("a"), None, 7).unwrap().read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "789");
+    fs::set_permissions(home.path().join("a"), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::remove_dir_all(home.path()).unwrap();
+    assert_eq!(read_bytes(&store, &key("a"), None, 10).unwrap_err().code(), "object-not-found");
+}
