@@ -1,0 +1,416 @@
+//! A plan: every snapshot kept or let go, each with its reasons.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::hash::Hash;
+
+use chrono::{DateTime, Utc};
+
+use crate::decide::{self, Ruling};
+use crate::error::Error;
+use crate::point::{Chain, Link, Point, number};
+use crate::policy::Policy;
+use crate::reason::{DropReason, Reason};
+use crate::snapshot::{Kind, Snapshot};
+
+/// Decides on every snapshot. The same snapshots in any order, the same policy and the same `now` give the same plan.
+///
+/// Time: one sort, and each snapshot, chain link and lock a fixed number of times.
+pub fn plan<Id: Ord + Hash + Display>(
+    snapshots: impl IntoIterator<Item = Snapshot<Id>>,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Result<Plan<Id>, Error> {
+    Plan::new(snapshots.into_iter().collect(), policy, now)
+}
+
+/// What is to become of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It stays.
+    Keep,
+    /// It goes.
+    Drop,
+    /// The policy lets it go, an object lock does not.
+    ExpiredLocked {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
+}
+
+/// How many snapshots have which outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+pub struct Summary {
+    /// They stay.
+    pub kept: usize,
+    /// They go.
+    pub dropped: usize,
+    /// The policy lets them go, a lock does not.
+    pub blocked_by_lock: usize,
+}
+
+/// A plan over snapshots, which it holds in the order in which they were given: row `i` is the `i`th of them.
+#[derive(Debug, Clone)]
+pub struct Plan<Id> {
+    snapshots: Vec<Snapshot<Id>>,
+    verdicts: Vec<Verdict>,
+    /// The reasons of all rows, one after the other.
+    reasons: Vec<Reason>,
+    /// Rows by group, newest first.
+    order: Vec<u32>,
+    policy: Policy,
+    now: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Verdict {
+    chain: Chain,
+    drop: Option<DropReason>,
+    /// Where its reasons begin; they end where the next row's begin.
+    reasons: u32,
+    /// The row that it needs.
+    parent: Option<u32>,
+}
+
+impl<Id: Ord + Hash + Display> Plan<Id> {
+    fn new(snapshots: Vec<Snapshot<Id>>, policy: &Policy, now: DateTime<Utc>) -> Result<Self, Error> {
+        // A row may have a dozen reasons, and those are numbered too.
+        if snapshots.len() > (u32::MAX / 16) as usize {
+            return Err(Error::TooMany { count: snapshots.len() });
+        }
+        let order = in_order(&snapshots);
+        let nothing = Verdict { chain: Chain::Whole, drop: None, reasons: 0, parent: None };
+        let mut verdicts = vec![nothing; snapshots.len()];
+        let mut reasons: Vec<(u32, Reason)> = Vec::new();
+        for group in order.chunk_by(|&a, &b| snapshots[a as usize].group() == snapshots[b as usize].group()) {
+            let points = points(&snapshots, group, now)?;
+            let ruling = decide::decide(&points, policy, now);
+            for (point, &row) in points.iter().zip(group) {
+                if let Link::Parent(parent) = point.link {
+                    verdicts[row as usize].parent = Some(group[parent as usize]);
+                }
+            }
+            drop(points);
+            hand_out(ruling, group, &mut verdicts, &mut reasons);
+        }
+        let reasons = by_row(&reasons, &mut verdicts);
+        Ok(Self { snapshots, verdicts, reasons, order, policy: policy.clone(), now })
+    }
+}
+
+/// Rows by group, newest first; of equal times the greater id comes first.
+fn in_order<Id: Ord>(snapshots: &[Snapshot<Id>]) -> Vec<u32> {
+    let mut names: Vec<&str> = Vec::new();
+    let mut ranks: HashMap<&str, u32> = HashMap::new();
+    for snapshot in snapshots {
+        if !ranks.contains_key(snapshot.group()) {
+            ranks.insert(snapshot.group(), 0);
+            names.push(snapshot.group());
+        }
+    }
+    names.sort_unstable();
+    for (rank, name) in names.iter().enumerate() {
+        ranks.insert(name, number(rank));
+    }
+    // Sorted apart from the snapshots: they are large, and mostly told apart by their time.
+    let mut keys: Vec<(u32, u32, DateTime<Utc>)> = snapshots
+        .iter()
+        .enumerate()
+        .map(|(row, snapshot)| (number(row), ranks[snapshot.group()], snapshot.time()))
+        .collect();
+    keys.sort_unstable_by(|a, b| {
+        (a.1, b.2)
+            .cmp(&(b.1, a.2))
+            .then_with(|| snapshots[b.0 as usize].id().cmp(snapshots[a.0 as usize].id()))
+    });
+    keys.into_iter().map(|(row, ..)| row).collect()
+}
+
+/// The points of one group, its parents resolved to numbers.
+fn points<Id: Eq + Hash + Display>(
+    snapshots: &[Snapshot<Id>],
+    group: &[u32],
+    now: DateTime<Utc>,
+) -> Result<Vec<Point>, Error> {
+    let mut numbers: HashMap<&Id, u32> = HashMap::with_capacity(group.len());
+    for (at, &row) in group.iter().enumerate() {
+        let snapshot = &snapshots[row as usize];
+        if numbers.insert(snapshot.id(), number(at)).is_some() {
+            return Err(Error::DuplicateId {
+                group: snapshot.group().to_owned(),
+                id: snapshot.id().to_string(),
+            });
+        }
+    }
+    let point = |&row: &u32| {
+        let snapshot = &snapshots[row as usize];
+        let link = match snapshot.kind() {
+            Kind::Full => Link::Full,
+            Kind::Delta => snapshot
+                .parent()
+                .and_then(|parent| numbers.get(parent))
+                .map_or(Link::Missing, |&parent| Link::Parent(parent)),
+        };
+        Point { time: snapshot.time(), link, marks: snapshot.marks_at(now) }
+    };
+    Ok(group.iter().map(point).collect())
+}
+
+/// Turns numbers of points into rows.
+fn hand_out(ruling: Ruling, group: &[u32], verdicts: &mut [Verdict], reasons: &mut Vec<(u32, Reason)>) {
+    let row = |point: usize| group[point] as usize;
+    for (point, (chain, drop)) in ruling.chains.into_iter().zip(ruling.drops).enumerate() {
+        let verdict = &mut verdicts[row(point)];
+        verdict.chain = chain;
+        verdict.drop = match drop {
+            Some(DropReason::Displaced { tier, by }) => Some(DropReason::Displaced { tier, by: row(by) }),
+            other => other,
+        };
+    }
+    reasons.extend(ruling.reasons.into_iter().map(|(point, reason)| {
+        let reason = match reason {
+            Reason::ParentOfKept { child } => Reason::ParentOfKept { child: row(child) },
+            other => other,
+        };
+        (group[point as usize], reason)
+    }));
+}
+
+/// Puts the reasons of each row together, in the order in which they were found.
+fn by_row(found: &[(u32, Reason)], verdicts: &mut [Verdict]) -> Vec<Reason> {
+    for (row, _) in found {
+        verdicts[*row as usize].reasons += 1;
+    }
+    let mut begin = 0;
+    for verdict in verdicts.iter_mut() {
+        let count = verdict.reasons;
+        verdict.reasons = begin;
+        begin += count;
+    }
+    // `Reason::Pinned` only fills the places until the real ones are in.
+    let mut reasons = vec![Reason::Pinned; found.len()];
+    for (row, reason) in found {
+        let next = &mut verdicts[*row as usize].reasons;
+        reasons[*next as usize] = *reason;
+        *next += 1;
+    }
+    // Each begin has moved to its end, which is the next one's begin.
+    let mut begin = 0;
+    for verdict in verdicts {
+        begin = std::mem::replace(&mut verdict.reasons, begin);
+    }
+    reasons
+}
+
+impl<Id> Plan<Id> {
+    /// The decisions, in the order of the input.
+    #[must_use]
+    pub fn decisions(&self) -> impl ExactSizeIterator<Item = Decision<'_, Id>> {
+        (0..self.snapshots.len()).map(|row| Decision { plan: self, row })
+    }
+
+    /// The decision on row `row` of the input.
+    ///
+    /// # Panics
+    ///
+    /// When the input had no such row.
+    #[must_use]
+    pub fn decision(&self, row: usize) -> Decision<'_, Id> {
+        assert!(row < self.snapshots.len(), "row {row} of {}", self.snapshots.len());
+        Decision { plan: self, row }
+    }
+
+    /// The row of a snapshot.
+    #[must_use]
+    pub fn find(&self, group: &str, id: &Id) -> Option<usize>
+    where
+        Id: Eq,
+    {
+        self.snapshots.iter().position(|snapshot| snapshot.id() == id && snapshot.group() == group)
+    }
+
+    /// What is to be deleted, in the order in which that may be interrupted anywhere: a delta goes before what it needs.
+    #[must_use]
+    pub fn deletions(&self) -> Vec<Decision<'_, Id>> {
+        let goes = |row: u32| self.decision(row as usize).outcome() == Outcome::Drop;
+        self.children_first(goes).into_iter().map(|row| self.decision(row as usize)).collect()
+    }
+
+    /// The wanted rows, each before the one that it needs, else in order.
+    pub(crate) fn children_first(&self, wanted: impl Fn(u32) -> bool) -> Vec<u32> {
+        let parent = |row: u32| self.parent(row as usize).filter(|&parent| wanted(parent));
+        let mut children = vec![0_u32; self.snapshots.len()];
+        for &row in self.order.iter().filter(|&&row| wanted(row)) {
+            if let Some(parent) = parent(row) {
+                children[parent as usize] += 1;
+            }
+        }
+        let mut rows = Vec::new();
+        let mut placed = vec![false; self.snapshots.len()];
+        for &leaf in self.order.iter().filter(|&&row| wanted(row)) {
+            let mut next = (children[leaf as usize] == 0 && !placed[leaf as usize]).then_some(leaf);
+            while let Some(row) = next {
+                placed[row as usize] = true;
+                rows.push(row);
+                next = parent(row).filter(|&parent| {
+                    children[parent as usize] -= 1;
+                    children[parent as usize] == 0
+                });
+            }
+        }
+        // Rings of parents have no leaf: in any order.
+        rows.extend(self.order.iter().filter(|&&row| wanted(row) && !placed[row as usize]));
+        rows
+    }
+
+    /// The rows of each group, newest first.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &[u32]> {
+        let group = |row: u32| self.snapshots[row as usize].group();
+        self.order.chunk_by(move |&a, &b| group(a) == group(b))
+    }
+
+    pub(crate) fn parent(&self, row: usize) -> Option<u32> {
+        self.verdicts[row].parent
+    }
+
+    /// The snapshots that the plan is over, in the order of the input.
+    #[must_use]
+    pub fn snapshots(&self) -> &[Snapshot<Id>] {
+        &self.snapshots
+    }
+
+    /// The snapshots back.
+    #[must_use]
+    pub fn into_snapshots(self) -> Vec<Snapshot<Id>> {
+        self.snapshots
+    }
+
+    /// The policy that it follows.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The time that it was made for.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// How many snapshots have which outcome.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for decision in self.decisions() {
+            match decision.outcome() {
+                Outcome::Keep => summary.kept += 1,
+                Outcome::Drop => summary.dropped += 1,
+                Outcome::ExpiredLocked { .. } => summary.blocked_by_lock += 1,
+            }
+        }
+        summary
+    }
+
+    /// Rows by group, newest first.
+    pub(crate) fn order(&self) -> &[u32] {
+        &self.order
+    }
+}
+
+/// What was decided on one snapshot.
+#[derive(Debug)]
+pub struct Decision<'p, Id> {
+    plan: &'p Plan<Id>,
+    row: usize,
+}
+
+impl<Id> Clone for Decision<'_, Id> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Id> Copy for Decision<'_, Id> {}
+
+impl<'p, Id> Decision<'p, Id> {
+    pub(crate) fn plan(&self) -> &'p Plan<Id> {
+        self.plan
+    }
+
+    /// Its row in the input, from 0.
+    #[must_use]
+    pub fn row(&self) -> usize {
+        self.row
+    }
+
+    /// The snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> &'p Snapshot<Id> {
+        &self.plan.snapshots[self.row]
+    }
+
+    /// What is to become of it.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        if !self.reasons().is_empty() {
+            return Outcome::Keep;
+        }
+        match self.snapshot().lock() {
+            Some(until) if until > self.plan.now => Outcome::ExpiredLocked { until },
+            _ => Outcome::Drop,
+        }
+    }
+
+    /// Whether it stays.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        !self.reasons().is_empty()
+    }
+
+    /// Every reason to keep it; empty when the policy lets it go.
+    #[must_use]
+    pub fn reasons(&self) -> &'p [Reason] {
+        let begin = self.plan.verdicts[self.row].reasons as usize;
+        let end = self
+            .plan
+            .verdicts
+            .get(self.row + 1)
+            .map_or(self.plan.reasons.len(), |next| next.reasons as usize);
+        &self.plan.reasons[begin..end]
+    }
+
+    /// Why the policy lets it go, when it does.
+    #[must_use]
+    pub fn drop_reason(&self) -> Option<DropReason> {
+        self.plan.verdicts[self.row].drop
+    }
+
+    /// Whether it can be restored: it and everything it needs are there.
+    #[must_use]
+    pub fn chain(&self) -> Chain {
+        self.plan.verdicts[self.row].chain
+    }
+}
+
+impl<Id: Display> Decision<'_, Id> {
+    /// A reason in words, other snapshots named by their ids.
+    #[must_use]
+    pub fn say(&self, reason: Reason) -> String {
+        match reason {
+            Reason::ParentOfKept { child } => format!("{} needs it", self.plan.snapshots[child].id()),
+            other => other.to_string(),
+        }
+    }
+
+    /// Why it is let go in words, other snapshots named by their ids.
+    #[must_use]
+    pub fn say_drop(&self, reason: DropReason) -> String {
+        match reason {
+            DropReason::Displaced { tier, by } => {
+                format!("{} holds its {tier} slot", self.plan.snapshots[by].id())
+            }
+            other => other.to_string(),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Filling slots: exclusive and shared counting.
+
+use chrono::NaiveDateTime;
+
+use crate::period::{self, Slot, Tier};
+use crate::point::{Point, number};
+use crate::policy::{Count, Counting, Policy};
+
+/// One filled slot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Filled {
+    pub(crate) point: u32,
+    pub(crate) tier: Tier,
+    pub(crate) slot: Option<Slot>,
+    pub(crate) rank: u32,
+    pub(crate) how: How,
+}
+
+/// In what role a snapshot came to its slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// The newest of its period.
+    Represents,
+    /// The oldest of all, for want of periods.
+    Oldest,
+}
+
+/// Fills the slots of every tier from `candidates` (numbers of points, newest first).
+pub(crate) fn fill(points: &[Point], candidates: &[u32], policy: &Policy) -> Vec<Filled> {
+    let mut filled = Vec::new();
+    let mut taken = match policy.counting() {
+        Counting::Exclusive => Taken::Once(vec![false; candidates.len()]),
+        Counting::Shared => Taken::Often,
+    };
+    for (tier, count) in policy.counts().used() {
+        fill_tier(points, candidates, policy, tier, count, &mut taken, &mut filled);
+    }
+    filled
+}
+
+/// Which candidates are no longer to be had.
+enum Taken {
+    /// A snapshot fills one tier only.
+    Once(Vec<bool>),
+    /// A snapshot may fill every tier.
+    Often,
+}
+
+impl Taken {
+    fn is_free(&self, place: usize) -> bool {
+        match self {
+            Self::Once(taken) => !taken[place],
+            Self::Often => true,
+        }
+    }
+
+    fn take(&mut self, place: usize) {
+        if let Self::Once(taken) = self {
+            taken[place] = true;
+        }
+    }
+}
+
+fn fill_tier(
+    points: &[Point],
+    candidates: &[u32],
+    policy: &Policy,
+    tier: Tier,
+    count: Count,
+    taken: &mut Taken,
+    filled: &mut Vec<Filled>,
+) {
+    let wall_clock = |point: u32| period::wall_clock(policy.time_zone(), points[point as usize].time);
+    let mut periods = Periods::new(tier);
+    let mut rank = 0;
+    for (place, &point) in candidates.iter().enumerate() {
+        if count.is_filled_by(rank) {
+            return;
+        }
+        let at = wall_clock(point);
+        let how = if periods.begins_with(at) {
+            How::Represents
+        } else if place + 1 == candidates.len() && wants_oldest(policy.counting(), count) {
+            How::Oldest
+        } else {
+            continue;
+        };
+        // A period whose representative fills a finer tier counts as seen, not as filled.
+        if taken.is_free(place) {
+            taken.take(place);
+            rank += 1;
+            filled.push(Filled { point, tier, slot: period::slot(tier, at), rank, how });
+        }
+    }
+}
+
+/// With unlimited slots Borg has no oldest rule, restic does.
+fn wants_oldest(counting: Counting, count: Count) -> bool {
+    match (counting, count) {
+        (_, Count::None) | (Counting::Exclusive, Count::All) => false,
+        (_, Count::Keep(_)) | (Counting::Shared, Count::All) => true,
+    }
+}
+
+/// Tells the first snapshot of each period of a tier, going from the newest to the oldest.
+pub(crate) struct Periods {
+    tier: Tier,
+    last: Option<i64>,
+}
+
+impl Periods {
+    pub(crate) fn new(tier: Tier) -> Self {
+        Self { tier, last: None }
+    }
+
+    /// Whether this one is the first seen of its period.
+    ///
+    /// Only an earlier period is a new one: where clocks go back over midnight, the wall clock shows one date twice with
+    /// another between, and each still counts once.
+    pub(crate) fn begins_with(&mut self, at: NaiveDateTime) -> bool {
+        if self.tier == Tier::Last {
+            return true;
+        }
+        let period = period::number(self.tier, at);
+        let begins = self.last.is_none_or(|last| period < last);
+        if begins {
+            self.last = Some(period);
+        }
+        begins
+    }
+}
+
+/// The numbers of the points that may fill slots, newest first.
+pub(crate) fn numbers_where(points: &[Point], wanted: impl Fn(usize) -> bool) -> Vec<u32> {
+    (0..points.len()).filter(|&at| wanted(at)).map(number).collect()
+}
