@@ -28,6 +28,7 @@
 //! | objects that fit into memory | [`put_bytes`], [`read_bytes`] |
 //! | objects from store to store | [`copy_objects`] |
 //! | keeping an object from deletion | [`Lock`] |
+//! | work that one process at a time does, across hosts | [`Lease`], [`Clock`] |
 //! | files that are whole and on disk | [`durable`] |
 //! | keeping backups out of what is committed | [`outside_git_work_tree`] |
 //!
@@ -35,6 +36,9 @@
 //! for that with a limit.
 
 mod checked;
+mod clock;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 mod copy;
 mod dir;
 pub mod durable;
@@ -42,6 +46,7 @@ mod error;
 mod git;
 mod handle;
 mod key;
+mod lease;
 mod object;
 mod random;
 mod small;
@@ -49,11 +54,13 @@ mod store;
 mod temp;
 
 pub use checked::{CheckedReader, read_checked};
+pub use clock::Clock;
 pub use copy::{Copied, CopyItem, CopyProgress, CopyReport, copy_objects};
 pub use dir::DirStore;
 pub use error::Error;
 pub use git::outside_git_work_tree;
 pub use key::{Key, Prefix};
+pub use lease::{Holder, Lease, LeaseRequest, Observation};
 pub use object::{Digest, Lock, LockMode, ObjectMeta, Version};
 pub use small::{put_bytes, read_bytes};
 pub use store::{
