@@ -1,0 +1,144 @@
+use super::{Evidence, Ignored, Records, WhyIgnored};
+use crate::OriginId;
+use backup_contract::{Checksum, Level, SnapshotRef};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// How far ahead of `now` the clock of another host may be before its word is doubted.
+#[must_use]
+pub const fn future_tolerance() -> TimeDelta {
+    TimeDelta::minutes(5)
+}
+
+/// Which snapshot is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The snapshot.
+    pub snapshot: &'a SnapshotRef,
+    /// Its bytes now. Evidence of others counts for nothing.
+    pub checksum: Checksum,
+    /// Which context of its name; `None` to believe evidence of any.
+    pub origin: Option<&'a OriginId>,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// How far a snapshot is proved.
+///
+/// A pass speaks for its own level and every weaker one; a failure speaks against its own level and every stronger one.
+/// The newest record that speaks about a level decides it:
+///
+/// | then | and later | leaves proved |
+/// |---|---|---|
+/// | `restore` passed | | all four levels |
+/// | `restore` passed | `restore` failed | `stored`, `checksum`, `content`: that it does not start says nothing against its bytes |
+/// | `restore` passed | `checksum` failed | `stored` |
+/// | `restore` passed, `checksum` failed | `checksum` passed | `stored`, `checksum`: what was proved before the doubt is proved anew, level by level |
+/// | `stored` failed | `restore` passed | all four levels |
+///
+/// So what is proved is always a level and everything below it.
+#[derive(Debug, Clone)]
+pub struct Standing<'a> {
+    levels: [LevelStanding<'a>; 4],
+    ignored: Vec<Ignored>,
+}
+
+/// Whether one level is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelStanding<'a> {
+    /// Nothing speaks about it.
+    Unproved,
+    /// The newest record about it passed.
+    Proved(&'a Evidence),
+    /// The newest record about it failed.
+    Failed(&'a Evidence),
+}
+
+/// Whether a record says something about a level.
+pub(super) fn speaks_for(evidence: &Evidence, level: Level) -> bool {
+    let own = evidence.record().level;
+    if evidence.passed() { own.covers(level) } else { level.covers(own) }
+}
+
+/// A pass that is dated in the future proves nothing: a clock was wrong, and it would outrank every failure until then.
+/// A failure counts whatever its date: that the snapshot failed is certain, only when is not.
+pub(super) fn from_the_future(evidence: &Evidence, now: DateTime<Utc>) -> Option<WhyIgnored> {
+    let finished_at = evidence.record().finished_at;
+    let is_future = finished_at.signed_duration_since(now) > future_tolerance();
+    (is_future && evidence.passed()).then_some(WhyIgnored::FromTheFuture { finished_at })
+}
+
+fn why_ignored(evidence: &Evidence, question: &Question<'_>) -> Option<WhyIgnored> {
+    let record = evidence.record();
+    if record.checksum != question.checksum {
+        return Some(WhyIgnored::OtherChecksum { found: record.checksum });
+    }
+    if question.origin.is_some_and(|origin| *origin != record.origin) {
+        return Some(WhyIgnored::OtherOrigin { found: record.origin.clone() });
+    }
+    from_the_future(evidence, question.now)
+}
+
+impl Records {
+    /// How far a snapshot is proved. Every record about it that does not count is in the answer, with its reason.
+    #[must_use]
+    pub fn standing(&self, question: &Question<'_>) -> Standing<'_> {
+        let mut levels = [LevelStanding::Unproved; 4];
+        let mut ignored: Vec<Ignored> = self.ignored_of(question.snapshot).cloned().collect();
+        // Oldest first, so that the newest has the last word.
+        for evidence in self.of(question.snapshot) {
+            if let Some(why) = why_ignored(evidence, question) {
+                ignored.push(Ignored { key: evidence.key().clone(), why });
+                continue;
+            }
+            for (standing, level) in levels.iter_mut().zip(Level::ALL) {
+                if speaks_for(evidence, level) {
+                    *standing = if evidence.passed() {
+                        LevelStanding::Proved(evidence)
+                    } else {
+                        LevelStanding::Failed(evidence)
+                    };
+                }
+            }
+        }
+        ignored.sort_by(|a, b| a.key.cmp(&b.key));
+        Standing { levels, ignored }
+    }
+}
+
+impl<'a> Standing<'a> {
+    /// The word on one level.
+    #[must_use]
+    pub fn at(&self, level: Level) -> LevelStanding<'a> {
+        self.levels[level as usize]
+    }
+
+    /// The evidence that proves `level`, if it is proved.
+    #[must_use]
+    pub fn proof_of(&self, level: Level) -> Option<&'a Evidence> {
+        match self.at(level) {
+            LevelStanding::Proved(evidence) => Some(evidence),
+            LevelStanding::Unproved | LevelStanding::Failed(_) => None,
+        }
+    }
+
+    /// The strongest level that is proved, and by what.
+    #[must_use]
+    pub fn proved(&self) -> Option<(Level, &'a Evidence)> {
+        Level::ALL.into_iter().rev().find_map(|level| Some((level, self.proof_of(level)?)))
+    }
+
+    /// The failure that stands against the weakest level that has one: why the snapshot is not proved further.
+    #[must_use]
+    pub fn failure(&self) -> Option<&'a Evidence> {
+        self.levels.iter().find_map(|standing| match standing {
+            LevelStanding::Failed(evidence) => Some(*evidence),
+            LevelStanding::Unproved | LevelStanding::Proved(_) => None,
+        })
+    }
+
+    /// What was found about the snapshot and does not count, in the order of the keys.
+    #[must_use]
+    pub fn ignored(&self) -> &[Ignored] {
+        &self.ignored
+    }
+}

@@ -1,0 +1,11 @@
+//! Who signs evidence, and whose signature counts.
+
+mod public;
+mod published;
+mod signing;
+mod trusted;
+
+pub use public::{KeyId, WriterPublicKey};
+pub use published::{PublishedWriter, PublishedWriters, WriterRecord, publish_writer, published_writers};
+pub use signing::WriterKey;
+pub use trusted::TrustedWriters;
