@@ -1,0 +1,112 @@
+use super::{Make, code, get, key, put};
+use crate::{Deletion, Lock, LockKeeper, LockMode, PutOptions, Store, put_bytes};
+use chrono::{DateTime, Utc};
+
+/// Far enough that a server whose clock nobody turns keeps such a lock.
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(4_000_000_000 + seconds, 0).unwrap()
+}
+
+fn lock(mode: LockMode, until: i64) -> Lock {
+    Lock { mode, until: at(until) }
+}
+
+/// Who keeps the locks; where nobody does, asking for one must be refused.
+fn keeper(store: &dyn Store) -> LockKeeper {
+    let keeper = store.capabilities().unwrap().locks;
+    if keeper == LockKeeper::Nobody {
+        put(store, "a", b"x").unwrap();
+        assert_eq!(code(store.lock(&key("a"), None, lock(LockMode::Governance, 0))), "store-unsupported");
+    }
+    keeper
+}
+
+pub(super) fn hold(make: Make<'_>) {
+    let store = make();
+    let keeper = keeper(&*store);
+    if keeper == LockKeeper::Nobody {
+        return;
+    }
+    for (name, mode) in [("g/x", LockMode::Governance), ("c/x", LockMode::Compliance)] {
+        let (name, lock) = (key(name), lock(mode, 100));
+        let options = PutOptions { lock: Some(lock), size_hint: None };
+        let version = put_bytes(&*store, &name, b"kept", &options).unwrap().meta.version;
+        assert_eq!(store.lock_of(&name, None).unwrap(), Some(lock));
+        assert_eq!(store.lock_of(&name, version.as_ref()).unwrap(), Some(lock));
+        for version in [None, version.as_ref()] {
+            assert_eq!(store.delete(&name, version, at(0)).unwrap(), Deletion::Locked(lock));
+            assert_eq!(store.delete(&name, version, at(99)).unwrap(), Deletion::Locked(lock));
+        }
+        assert_eq!(get(&*store, name.as_str()).unwrap(), b"kept");
+        if keeper == LockKeeper::Client {
+            assert_eq!(store.delete(&name, None, at(100)).unwrap(), Deletion::Deleted, "its time is over");
+            assert_eq!(code(store.lock_of(&name, None)), "object-not-found");
+        }
+    }
+}
+
+pub(super) fn grow(make: Make<'_>) {
+    use LockMode::{Compliance, Governance};
+    let store = make();
+    if keeper(&*store) == LockKeeper::Nobody {
+        return;
+    }
+    let name = key("a/b");
+    put(&*store, "a/b", b"x").unwrap();
+    assert_eq!(store.lock_of(&name, None).unwrap(), None);
+    for (asked, then) in [
+        (lock(Governance, 100), Some(lock(Governance, 100))),
+        (lock(Governance, 50), Some(lock(Governance, 100))),
+        (lock(Governance, 200), Some(lock(Governance, 200))),
+        (lock(Compliance, 150), None),
+        (lock(Compliance, 200), Some(lock(Compliance, 200))),
+        (lock(Governance, 100), Some(lock(Compliance, 200))),
+        (lock(Governance, 300), None),
+        (lock(Compliance, 300), Some(lock(Compliance, 300))),
+    ] {
+        let before = store.lock_of(&name, None).unwrap();
+        let done = store.lock(&name, None, asked);
+        match then {
+            Some(_) => done.unwrap(),
+            None => assert_eq!(code(done), "object-locked", "{asked:?} over {before:?}"),
+        }
+        assert_eq!(store.lock_of(&name, None).unwrap(), then.or(before), "{asked:?}");
+    }
+    assert_eq!(store.delete(&name, None, at(299)).unwrap(), Deletion::Locked(lock(Compliance, 300)));
+}
+
+pub(super) fn belong(make: Make<'_>) {
+    let store = make();
+    let keeper = keeper(&*store);
+    if keeper == LockKeeper::Nobody {
+        return;
+    }
+    let held = lock(LockMode::Governance, 100);
+    assert_eq!(code(store.lock(&key("not/there"), None, held)), "object-not-found");
+    assert_eq!(code(store.lock_of(&key("not/there"), None)), "object-not-found");
+
+    // Whoever fails to write a key does not lock what another one wrote there.
+    put(&*store, "a", b"x").unwrap();
+    let late = store.create(&key("b"), &PutOptions { lock: Some(held), size_hint: None }).unwrap();
+    put(&*store, "b", b"x").unwrap();
+    assert_eq!(code(late.finish()), "object-exists");
+    let options = PutOptions { lock: Some(held), size_hint: None };
+    assert_eq!(code(put_bytes(&*store, &key("a"), b"y", &options)), "object-exists");
+    for name in ["a", "b"] {
+        assert_eq!(store.lock_of(&key(name), None).unwrap(), None, "{name}");
+        assert_eq!(store.delete(&key(name), None, at(0)).unwrap(), Deletion::Deleted, "{name}");
+    }
+
+    // Neither is a later incarnation locked by what held an earlier one.
+    if keeper == LockKeeper::Client {
+        put_bytes(&*store, &key("c"), b"x", &options).unwrap();
+        let old = store.head(&key("c"), None).unwrap().version;
+        assert_eq!(store.delete(&key("c"), None, at(100)).unwrap(), Deletion::Deleted);
+        put(&*store, "c", b"y").unwrap();
+        assert_eq!(store.lock_of(&key("c"), None).unwrap(), None);
+        if old.is_some() {
+            assert_eq!(code(store.lock(&key("c"), old.as_ref(), held)), "object-not-found");
+        }
+        assert_eq!(store.delete(&key("c"), None, at(0)).unwrap(), Deletion::Deleted);
+    }
+}
