@@ -1,0 +1,125 @@
+//! The ledger in a store.
+
+use crate::support::{TestStore, at, checksum, context, get, keys, put, record, snapshot};
+use backup_contract::{ContextName, Level, Outcome, Subject};
+use restore_guard::{Error, Ledger, Question, RecordName, Scope, TrustedWriters, WriterKey};
+
+#[test]
+fn what_is_written_is_read_at_every_scope() {
+    let (store, key, context) = (TestStore::new(), WriterKey::generate().unwrap(), context());
+    let ledger = Ledger::new(&store, &context);
+    let mut app = record(Level::Restore, Outcome::Passed, 5);
+    app.subject = "app:shop".parse().unwrap();
+    app.id = "base_000000010000000000000002".parse().unwrap();
+    let mut other = record(Level::Stored, Outcome::Passed, 3);
+    other.id = snapshot(2).id;
+    for record in [
+        &record(Level::Content, Outcome::Passed, 0),
+        &record(Level::Content, Outcome::Failed, 9),
+        &other,
+        &app,
+    ] {
+        ledger.write(record, &key).unwrap();
+    }
+    let trusted = TrustedWriters::new([key.public()]);
+    let read = |scope| ledger.read(&scope, &trusted).unwrap();
+    assert_eq!(read(Scope::Context).len(), 4);
+    assert_eq!(read(Scope::Subject(Subject::State)).len(), 3);
+    assert_eq!(read(Scope::Subject("app:shop".parse().unwrap())).iter().next().unwrap().record(), &app);
+    assert_eq!(read(Scope::Snapshot(snapshot(1))).len(), 2);
+    assert_eq!(read(Scope::Snapshot(snapshot(2))).iter().next().unwrap().record(), &other);
+    assert!(read(Scope::Snapshot(snapshot(3))).is_empty());
+    let names = ledger.names(&Scope::Snapshot(snapshot(1))).unwrap();
+    assert_eq!(
+        names.iter().map(|(_, name)| name.outcome).collect::<Vec<_>>(),
+        [Outcome::Passed, Outcome::Failed]
+    );
+    // Another context sees nothing of it, also one whose name begins alike.
+    let longer = ContextName::new("default-2").unwrap();
+    assert!(Ledger::new(&store, &longer).read(&Scope::Context, &trusted).unwrap().is_empty());
+    let mut foreign = record(Level::Content, Outcome::Passed, 0);
+    foreign.context = longer;
+    assert!(matches!(ledger.write(&foreign, &key), Err(Error::OtherContext { .. })));
+}
+
+#[test]
+fn each_record_has_its_own_key_and_is_never_written_over() {
+    let (store, key, context) = (TestStore::new(), WriterKey::generate().unwrap(), context());
+    let ledger = Ledger::new(&store, &context);
+    let record = record(Level::Content, Outcome::Passed, 0);
+    let written: Vec<_> = (0..20).map(|_| ledger.write(&record, &key).unwrap()).collect();
+    assert_eq!(keys(&store, "evidence").len(), written.len());
+    let key = written[0].as_str();
+    assert!(
+        key.starts_with(
+            "evidence/default/state/state-20261123T201500Z-00000001/20261123T201500Z-content-passed-"
+        ),
+        "{key}"
+    );
+}
+
+#[test]
+fn what_does_not_count_is_returned_with_its_reason() {
+    let (store, key, context) = (TestStore::new(), WriterKey::generate().unwrap(), context());
+    let stranger = WriterKey::generate().unwrap();
+    let ledger = Ledger::new(&store, &context);
+    let good = ledger.write(&record(Level::Checksum, Outcome::Passed, 0), &key).unwrap();
+    let unknown = ledger.write(&record(Level::Restore, Outcome::Passed, 1), &stranger).unwrap();
+    let place = format!("evidence/default/state/{}", snapshot(1).id);
+    // A pass of another snapshot, copied to where it would be wanted; garbage; an object that would fill the memory.
+    let mut other = record(Level::Restore, Outcome::Passed, 2);
+    other.id = snapshot(2).id;
+    let other = ledger.write(&other, &key).unwrap();
+    let copied = format!("{place}/{}", other.parts().next_back().unwrap());
+    put(&store, &copied, &get(&store, &other));
+    put(&store, &format!("{place}/20261123T201500Z-restore-passed-00000001.json"), b"{}");
+    put(&store, &format!("{place}/20261123T201500Z-restore-passed-00000002.json"), &vec![b' '; 2 << 20]);
+    put(&store, &format!("{place}/README"), b"?");
+
+    let trusted = TrustedWriters::new([key.public()]);
+    let records = ledger.read(&Scope::Context, &trusted).unwrap();
+    assert_eq!(
+        records.iter().map(|evidence| evidence.key().clone()).collect::<Vec<_>>(),
+        [good.clone(), other]
+    );
+    let subject = snapshot(1);
+    let question = Question { snapshot: &subject, checksum: checksum(1), origin: None, now: at(60) };
+    let standing = records.standing(&question);
+    assert_eq!(
+        standing.proved().map(|(level, evidence)| (level, evidence.key())),
+        Some((Level::Checksum, &good))
+    );
+    let mut why: Vec<_> = standing.ignored().iter().map(|ignored| ignored.why.code()).collect();
+    why.sort_unstable();
+    assert_eq!(why, ["misplaced", "not-an-envelope", "not-an-envelope", "too-long", "unknown-writer"]);
+    assert!(standing.ignored().iter().any(|ignored| ignored.key == unknown));
+    // Who trusts the stranger believes the stranger.
+    let both = TrustedWriters::new([key.public(), stranger.public()]);
+    let records = ledger.read(&Scope::Snapshot(subject.clone()), &both).unwrap();
+    assert_eq!(records.standing(&question).proved().unwrap().0, Level::Restore);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_an_error() {
+    let (store, key, context) = (TestStore::new(), WriterKey::generate().unwrap(), context());
+    let ledger = Ledger::new(&store, &context);
+    ledger.write(&record(Level::Content, Outcome::Failed, 0), &key).unwrap();
+    let trusted = TrustedWriters::new([key.public()]);
+    // It could be the one that says failed: better no answer than a wrong one.
+    store.set_reads_fail(true);
+    assert!(matches!(ledger.read(&Scope::Context, &trusted), Err(Error::Store(_))));
+    store.set_away(true);
+    assert!(matches!(ledger.names(&Scope::Context), Err(Error::Store(_))));
+    assert!(matches!(ledger.write(&record(Level::Content, Outcome::Failed, 0), &key), Err(Error::Store(_))));
+}
+
+#[test]
+fn a_kept_record_of_the_first_format_is_believed() {
+    let text = include_str!("../data/evidence-v1.json");
+    let trusted = TrustedWriters::parse([include_str!("../data/writer-v1.pub").trim()]).unwrap();
+    let at = crate::support::key(include_str!("../data/evidence-v1.key").trim());
+    assert!(RecordName::parse(&at).is_some());
+    let found =
+        restore_guard::UnverifiedEvidence::from_json(&at, text.as_bytes()).unwrap().verify(&trusted).unwrap();
+    assert_eq!(found.record(), &record(Level::Restore, Outcome::Passed, 0));
+}

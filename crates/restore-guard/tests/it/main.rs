@@ -1,0 +1,16 @@
+//! What restore-guard promises, tried from outside.
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
+mod copies;
+mod envelope;
+mod evidence;
+mod ledger;
+mod openssl;
+mod origin;
+mod pins;
+mod processes;
+mod standing;
+mod support;
+mod trail;
+mod trail_mutations;
+mod writers;
