@@ -169,7 +169,9 @@ fn remedies<Id>(decision: &Decision<'_, Id>) -> Vec<Remedy> {
     let snapshot = decision.snapshot();
     let mut remedies = count_remedies(decision);
     if snapshot.is_complete() {
-        remedies.push(Remedy::WidenWindow(plan.now().signed_duration_since(snapshot.time())));
+        let age = plan.now().signed_duration_since(snapshot.time());
+        // A window of no length is none.
+        remedies.push(Remedy::WidenWindow(age.max(TimeDelta::seconds(1))));
     }
     remedies.push(Remedy::Pin);
     remedies

@@ -100,11 +100,15 @@ fn calendar(policy: &Policy, now: DateTime<Utc>, days: u32) -> Vec<Day> {
     let zone = policy.time_zone();
     let mut calendar = Vec::new();
     let mut start = now;
-    for ahead in 1..=days {
+    // One more, because a zone may leave a day out.
+    for ahead in 1..=days.saturating_add(1) {
         let end = period::start_of_later(Tier::Daily, zone, now, ahead);
-        // At the end of time there are no more days.
-        if end <= start {
+        if calendar.len() == days as usize {
             break;
+        }
+        // A day that was left out, or the end of time.
+        if end <= start {
+            continue;
         }
         calendar.push(Day { date: period::wall_clock(zone, start).date(), start, end });
         start = end;

@@ -148,8 +148,10 @@ pub(crate) fn is_over(tier: Tier, zone: Tz, time: DateTime<Utc>, now: DateTime<U
 /// When the period that lies `ahead` periods after the one holding `time` begins; the end of time when it has no date.
 /// For `Last`, which has no periods, a day is assumed between two snapshots.
 pub(crate) fn start_of_later(tier: Tier, zone: Tz, time: DateTime<Utc>, ahead: u32) -> DateTime<Utc> {
+    // Where clocks go back over midnight, a day begins twice: then the next beginning is meant.
+    let after = if ahead == 0 { DateTime::<Utc>::MIN_UTC } else { time };
     later_wall_clock(tier, wall_clock(zone, time), ahead)
-        .and_then(|at| first_instant(zone, at))
+        .and_then(|at| first_instant(zone, at, after))
         .unwrap_or(DateTime::<Utc>::MAX_UTC)
 }
 
@@ -170,15 +172,18 @@ fn later_wall_clock(tier: Tier, at: NaiveDateTime, ahead: u32) -> Option<NaiveDa
     start.and_hms_opt(0, 0, 0)
 }
 
-/// The first instant at which the zone's clock shows `at` or later: a clock change may skip it.
-pub(crate) fn first_instant(zone: Tz, at: NaiveDateTime) -> Option<DateTime<Utc>> {
+/// The first instant from `after` on at which the zone's clock shows `at` or, where a clock change skips that, the next
+/// quarter of an hour that it shows.
+pub(crate) fn first_instant(zone: Tz, at: NaiveDateTime, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
     // No zone has ever skipped more than a day.
     (0..=96).find_map(|quarter| {
         let at = at.checked_add_signed(TimeDelta::minutes(15 * quarter))?;
         // `from_local_datetime` adds offsets unchecked, so stay away from the ends of time.
         at.checked_add_signed(TimeDelta::days(2))?;
         at.checked_sub_signed(TimeDelta::days(2))?;
-        zone.from_local_datetime(&at).earliest().map(|time| time.with_timezone(&Utc))
+        let shown = zone.from_local_datetime(&at);
+        let instants = [shown.earliest(), shown.latest()].into_iter().flatten();
+        instants.map(|time| time.with_timezone(&Utc)).find(|time| *time >= after)
     })
 }
 
@@ -245,6 +250,16 @@ mod tests {
         let time = "2021-03-27T12:00:00Z".parse().unwrap();
         let start = start_of_later(Tier::Daily, Tz::Asia__Beirut, time, 1);
         assert_eq!(start.to_rfc3339(), "2021-03-27T22:00:00+00:00");
+    }
+
+    #[test]
+    fn a_day_that_begins_twice_begins_after_now() {
+        // St John's clocks went from 00:01 on 2010-11-07 back to 23:01 on the 6th, at 02:31 UTC.
+        let start = |time: &str| {
+            start_of_later(Tier::Daily, Tz::America__St_Johns, time.parse().unwrap(), 1).to_rfc3339()
+        };
+        assert_eq!(start("2010-11-07T02:00:00Z"), "2010-11-07T02:30:00+00:00");
+        assert_eq!(start("2010-11-07T02:31:00Z"), "2010-11-07T03:30:00+00:00");
     }
 
     #[test]

@@ -230,6 +230,11 @@ impl<Id> Plan<Id> {
         self.snapshots.iter().position(|snapshot| snapshot.id() == id && snapshot.group() == group)
     }
 
+    /// What cannot be restored, for a report: interrupted ones, and orphans.
+    pub fn unrestorable(&self) -> impl Iterator<Item = Decision<'_, Id>> {
+        self.decisions().filter(|decision| !decision.chain().is_restorable())
+    }
+
     /// What is to be deleted, in the order in which that may be interrupted anywhere: a delta goes before what it needs.
     #[must_use]
     pub fn deletions(&self) -> Vec<Decision<'_, Id>> {

@@ -115,7 +115,9 @@ impl Rhythm {
                 (date.day() == day || (is_last && date.day() < day)).then_some(at)
             }
         };
-        at.and_then(|at| period::first_instant(zone, date.and_time(at))).into_iter().collect()
+        at.and_then(|at| period::first_instant(zone, date.and_time(at), DateTime::<Utc>::MIN_UTC))
+            .into_iter()
+            .collect()
     }
 }
 

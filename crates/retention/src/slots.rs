@@ -103,30 +103,38 @@ fn wants_oldest(counting: Counting, count: Count) -> bool {
 }
 
 /// Tells the first snapshot of each period of a tier, going from the newest to the oldest.
+///
+/// Periods mostly only get earlier. But where clocks go back, the wall clock shows an hour, or even a date, twice with
+/// another between; each still counts once.
 pub(crate) struct Periods {
     tier: Tier,
-    last: Option<i64>,
+    /// The earliest periods seen, at most as many as a clock change may jump over.
+    seen: Vec<i64>,
+    earliest: i64,
 }
 
 impl Periods {
+    /// Clocks have gone back by a day at most, which is 24 of the finest periods.
+    const JUMP: i64 = 26;
+
     pub(crate) fn new(tier: Tier) -> Self {
-        Self { tier, last: None }
+        Self { tier, seen: Vec::new(), earliest: i64::MAX }
     }
 
     /// Whether this one is the first seen of its period.
-    ///
-    /// Only an earlier period is a new one: where clocks go back over midnight, the wall clock shows one date twice with
-    /// another between, and each still counts once.
     pub(crate) fn begins_with(&mut self, at: NaiveDateTime) -> bool {
         if self.tier == Tier::Last {
             return true;
         }
         let period = period::number(self.tier, at);
-        let begins = self.last.is_none_or(|last| period < last);
-        if begins {
-            self.last = Some(period);
+        if period < self.earliest {
+            self.earliest = period;
+            self.seen.retain(|seen| seen - period < Self::JUMP);
+        } else if self.seen.contains(&period) {
+            return false;
         }
-        begins
+        self.seen.push(period);
+        true
     }
 }
 
