@@ -253,3 +253,34 @@ impl AsFd for Handle {
 pub(crate) fn found(file: &File, path: &Path) -> Result<Found> {
     sys::fstat(file).map(Found::from).map_err(failed("look at", path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_hard_link_publishes_where_the_rename_is_missing() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = Handle::open(home.path()).unwrap();
+        fs::write(home.path().join("temp"), "new").unwrap();
+        assert!(dir.publish_link("temp", &dir, OsStr::new("name")).unwrap());
+        assert!(!home.path().join("temp").exists());
+        fs::write(home.path().join("temp"), "newer").unwrap();
+        assert!(!dir.publish_link("temp", &dir, OsStr::new("name")).unwrap(), "the name is taken");
+        assert_eq!(fs::read(home.path().join("name")).unwrap(), b"new");
+        assert_eq!(fs::read(home.path().join("temp")).unwrap(), b"newer", "its writer removes it");
+    }
+
+    #[test]
+    fn what_was_opened_stays_what_it_was() {
+        let home = tempfile::tempdir().unwrap();
+        let (first, moved) = (home.path().join("first"), home.path().join("moved"));
+        fs::create_dir(&first).unwrap();
+        let dir = Handle::open(&first).unwrap();
+        fs::rename(&first, &moved).unwrap();
+        std::os::unix::fs::symlink("/etc", &first).unwrap();
+        drop(dir.new_file("file").unwrap());
+        assert!(moved.join("file").exists());
+    }
+}

@@ -30,7 +30,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// `AlreadyExists` as soon as that is known, here or in `finish`; whatever keeps the store from taking bytes.
     fn create(&self, key: &Key, options: &PutOptions) -> Result<Box<dyn Upload + '_>>;
 
-    /// Opens an object from byte `offset` on; with a version, exactly that incarnation.
+    /// Opens an object from byte `offset` on; with a version, exactly that incarnation. From its end on there is nothing to
+    /// read, which is no error.
     ///
     /// The reader says nothing about whether the bytes are the right ones: [`read_checked`](crate::read_checked) does.
     ///
@@ -73,7 +74,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Locks an object, or extends its lock. Asking for less than it has changes nothing.
     ///
     /// # Errors
-    /// `NotFound`; `Unsupported` where the store has no locks.
+    /// `NotFound`; `Locked`, when what is asked for is more in time and less in mode than what it has, or the other way
+    /// round; `Unsupported` where the store has no locks.
     fn lock(&self, key: &Key, version: Option<&Version>, lock: Lock) -> Result<()>;
 
     /// The lock of an object, also one whose time has passed.

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise, in its helpers too")]
 
-use backup_store::{DirStore, Error, Key, LockKeeper, PutOptions, Store as _, put_bytes, read_bytes};
+use backup_store::{
+    Deletion, DirStore, Error, Key, Lock, LockKeeper, LockMode, PutOptions, Store as _, put_bytes, read_bytes,
+};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -167,4 +169,84 @@ fn objects_that_are_not_readable_or_gone_are_named() {
     fs::set_permissions(home.path().join("a"), fs::Permissions::from_mode(0o600)).unwrap();
     fs::remove_dir_all(home.path()).unwrap();
     assert_eq!(read_bytes(&store, &key("a"), None, 10).unwrap_err().code(), "object-not-found");
+}
+
+/// A lock as in the documentation of formats.
+const LOCK: &str = r#"{"format":1,"mode":"compliance","until":"2100-01-01T00:00:00Z"}"#;
+
+fn until_2100() -> Lock {
+    Lock { mode: LockMode::Compliance, until: "2100-01-01T00:00:00Z".parse().unwrap() }
+}
+
+#[test]
+fn a_lock_is_a_private_file_beside_the_objects() {
+    let (home, store) = store();
+    let options = PutOptions { lock: Some(until_2100()), size_hint: None };
+    put_bytes(&store, &key("a/b"), b"x", &options).unwrap();
+    let record = home.path().join(".si-store/locks/a/b.json");
+    assert_eq!(fs::read_to_string(&record).unwrap(), LOCK);
+    assert_eq!(fs::metadata(&record).unwrap().mode() & 0o7777, 0o600);
+    put_bytes(&store, &key("a/b.json/c"), b"x", &options).unwrap();
+    assert_eq!(store.lock_of(&key("a/b.json/c"), None).unwrap(), Some(until_2100()));
+    let late = until_2100().until;
+    assert_eq!(store.delete(&key("a/b.json/c"), None, late).unwrap(), Deletion::Deleted);
+    assert_eq!(store.delete(&key("a/b"), None, late).unwrap(), Deletion::Deleted);
+    assert!(!home.path().join(".si-store/locks/a").exists());
+}
+
+#[test]
+fn a_lock_that_cannot_be_read_still_holds() {
+    let (home, store) = store();
+    put(&store, "a", b"x").unwrap();
+    fs::create_dir(home.path().join(".si-store/locks")).unwrap();
+    for record in ["", "{}", "{\"format\":1,\"mode\":\"comp", &LOCK.replace("\"format\":1", "\"format\":2")] {
+        fs::write(home.path().join(".si-store/locks/a.json"), record).unwrap();
+        let refused = store.delete(&key("a"), None, chrono::DateTime::UNIX_EPOCH).unwrap_err();
+        assert_eq!(refused.code(), "object-malformed", "{record}: {refused}");
+        assert_eq!(store.lock(&key("a"), None, until_2100()).unwrap_err().code(), "object-malformed");
+    }
+    assert_eq!(read_bytes(&store, &key("a"), None, 10).unwrap(), b"x");
+}
+
+#[test]
+fn a_lock_without_object_does_not_hold_the_next_one() {
+    // A writer that died between writing the lock and publishing the object.
+    let (home, store) = store();
+    fs::create_dir_all(home.path().join(".si-store/locks")).unwrap();
+    fs::write(home.path().join(".si-store/locks/a.json"), LOCK).unwrap();
+    put(&store, "a", b"x").unwrap();
+    assert_eq!(store.lock_of(&key("a"), None).unwrap(), None);
+    assert_eq!(store.delete(&key("a"), None, chrono::DateTime::UNIX_EPOCH).unwrap(), Deletion::Deleted);
+}
+
+#[test]
+fn a_copy_of_the_directory_is_as_locked() {
+    let (home, store) = store();
+    let options = PutOptions { lock: Some(until_2100()), size_hint: None };
+    put_bytes(&store, &key("a/b"), b"x", &options).unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let copied =
+        std::process::Command::new("cp").arg("-r").arg(home.path()).arg(copy.path().join("c")).status();
+    assert!(copied.unwrap().success());
+    let copy = DirStore::open(copy.path().join("c")).unwrap();
+    let deleted = copy.delete(&key("a/b"), None, chrono::DateTime::UNIX_EPOCH).unwrap();
+    assert_eq!(deleted, Deletion::Locked(until_2100()));
+}
+
+#[test]
+fn an_object_is_locked_from_the_first_moment() {
+    let (_home, store) = store();
+    let options = PutOptions { lock: Some(until_2100()), size_hint: None };
+    for number in 0..50 {
+        let name = key(&format!("a/{number}"));
+        std::thread::scope(|scope| {
+            scope.spawn(|| put_bytes(&store, &name, b"x", &options).unwrap());
+            while store.head(&name, None).is_err() {
+                std::hint::spin_loop();
+            }
+            assert_eq!(store.lock_of(&name, None).unwrap(), Some(until_2100()));
+            let deleted = store.delete(&name, None, chrono::DateTime::UNIX_EPOCH).unwrap();
+            assert_eq!(deleted, Deletion::Locked(until_2100()));
+        });
+    }
 }

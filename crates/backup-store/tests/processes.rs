@@ -11,8 +11,8 @@
 )]
 
 use backup_store::{
-    Clock, DirStore, Error, Holder, Key, Lease, LeaseRequest, Lock, LockMode, Observation, PutOptions,
-    Result, Store as _, durable, put_bytes, read_bytes,
+    Clock, DirStore, Error, Holder, Key, Lease, LeaseRequest, Lock, LockMode, Observation, Prefix,
+    PutOptions, Result, Store as _, durable, put_bytes, read_bytes,
 };
 use chrono::{DateTime, Utc};
 use std::fs::{self, File};
@@ -117,12 +117,25 @@ fn child() {
         }
         "write a megabyte" => say(&put_megabyte(&home.join("store"))),
         "everything that writes" => try_everything(&home.join("store")),
+        "list" => {
+            let store = DirStore::open(home.join("store")).unwrap();
+            let before = high_water_mark();
+            let count = store.list(&Prefix::all(), None).unwrap().map(Result::unwrap).count();
+            say(&format!("{count} {}", high_water_mark() - before));
+        }
         "read" => {
             let store = DirStore::open(home.join("store"));
             say(&outcome(store.and_then(|store| read_bytes(&store, &key("old"), None, 100)).map(drop)));
         }
         other => panic!("no role {other}"),
     }
+}
+
+/// The most memory that this process has had, in kB.
+fn high_water_mark() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim_end_matches("kB").trim().parse().unwrap()
 }
 
 fn outcome(result: Result<()>) -> String {
@@ -216,7 +229,7 @@ fn of_50_processes_one_writes_a_key() {
     assert_eq!((count(&said, "won"), count(&said, "object-exists")), (1, RACERS - 1), "{said:?}");
     let store = DirStore::open(home.path().join("store")).unwrap();
     assert!(store.head(&key("a/b/c"), None).unwrap().size > 100_000);
-    assert_eq!(store.list(&backup_store::Prefix::all(), None).unwrap().count(), 1);
+    assert_eq!(store.list(&Prefix::all(), None).unwrap().count(), 1);
     assert_eq!(fs::read_dir(home.path().join("store/.si-store/tmp")).unwrap().count(), 0);
 }
 
@@ -251,13 +264,13 @@ fn a_killed_writer_leaves_nothing_visible_and_is_swept() {
     let store = DirStore::open(home.path().join("store")).unwrap();
     let mut writer = command("write and stop", home.path()).spawn().unwrap();
     wait_for(&mut BufReader::new(writer.stdout.as_mut().unwrap()), "half-way");
-    assert_eq!(store.list(&backup_store::Prefix::all(), None).unwrap().count(), 0);
+    assert_eq!(store.list(&Prefix::all(), None).unwrap().count(), 0);
     assert_eq!(store.leftovers().unwrap(), [], "a living writer's file is none");
     assert_eq!(store.sweep(FAR).unwrap(), [], "however old it is");
 
     writer.kill().unwrap();
     writer.wait().unwrap();
-    assert_eq!(store.list(&backup_store::Prefix::all(), None).unwrap().count(), 0);
+    assert_eq!(store.list(&Prefix::all(), None).unwrap().count(), 0);
     assert_eq!(store.head(&key("a/b"), None).unwrap_err().code(), "object-not-found");
     let left = store.leftovers().unwrap();
     assert_eq!(left.iter().map(|left| left.bytes).collect::<Vec<_>>(), [300_000]);
@@ -265,6 +278,22 @@ fn a_killed_writer_leaves_nothing_visible_and_is_swept() {
     assert_eq!(store.sweep(FAR).unwrap(), left);
     assert_eq!(store.leftovers().unwrap(), []);
     put_bytes(&store, &key("a/b"), b"the key is free", &PutOptions::default()).unwrap();
+}
+
+/// A fiftieth of a million keys, in a fiftieth of 200 MB.
+#[test]
+fn a_listing_takes_little_memory() {
+    const COUNT: usize = 20_000;
+    let home = home();
+    let many = home.path().join("store/evidence/default/shop");
+    fs::create_dir_all(&many).unwrap();
+    for number in 0..COUNT {
+        File::create(many.join(format!("20261123T{number:09}Z-content-passed-1a2b3c4d.json"))).unwrap();
+    }
+    let said = said(command("list", home.path()).spawn().unwrap());
+    let (count, kilobytes) = said[0].split_once(' ').unwrap();
+    assert_eq!(count, COUNT.to_string());
+    assert!(kilobytes.parse::<u64>().unwrap() < 4_000, "{kilobytes} kB");
 }
 
 /// Says why a test has proved nothing here.
@@ -317,7 +346,7 @@ fn a_file_size_limit_is_one_clear_error() {
     shell.envs(inner.get_envs().filter_map(|(name, value)| value.map(|value| (name, value))));
     assert_eq!(said(shell.stdout(Stdio::piped()).spawn().unwrap()), ["disk-full"]);
     let store = DirStore::open(home.path().join("store")).unwrap();
-    assert_eq!(store.list(&backup_store::Prefix::all(), None).unwrap().count(), 0);
+    assert_eq!(store.list(&Prefix::all(), None).unwrap().count(), 0);
     assert_eq!(store.leftovers().unwrap(), [], "what could not be written is gone");
 }
 

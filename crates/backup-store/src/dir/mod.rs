@@ -1,3 +1,5 @@
+#[cfg(test)]
+mod histories;
 mod list;
 mod locks;
 mod sweep;

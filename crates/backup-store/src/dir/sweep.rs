@@ -19,8 +19,8 @@ impl DirStore {
             }
             // Published or dropped meanwhile, or nothing of ours.
             let Some(file) = tmp.open_file(name.as_str())? else { continue };
-            // Whoever holds this lock is not writing any more; a new writer that finds it held takes another name.
-            match file.try_lock() {
+            // A writer locks its file alone; a new one that finds this lock in its way takes another name.
+            match file.try_lock_shared() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => continue,
                 Err(TryLockError::Error(error)) => {

@@ -332,7 +332,7 @@ fn scripts() -> impl Strategy<Value = Vec<Vec<Step>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn two_never_believe_at_once(turns in turns(), scripts in scripts()) {
         let told = play(&turns, &scripts);
