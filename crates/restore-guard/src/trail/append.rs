@@ -183,7 +183,7 @@ impl Trail {
             version: VERSION,
             context: self.context.clone(),
             writer: self.writer.clone(),
-            sequence: last.map_or(1, |(sequence, _)| sequence + 1),
+            sequence: last.map_or(1, |(sequence, _)| sequence.saturating_add(1)),
             at: now,
             operator,
             action,

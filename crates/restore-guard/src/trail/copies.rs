@@ -81,7 +81,7 @@ impl Copies {
                     findings.push(TrailFinding::CopyDiffers { sequence });
                 }
                 (Some(_), _) => {}
-                (None, Some((_, to))) if *to + 1 == sequence => *to = sequence,
+                (None, Some((_, to))) if to.saturating_add(1) == sequence => *to = sequence,
                 (None, gap) => {
                     let before = gap.replace((sequence, sequence));
                     findings.extend(before.map(|(from, to)| TrailFinding::CopyMissing { from, to }));

@@ -115,7 +115,7 @@ impl TrailFinding {
             | Self::CopyDiffers { sequence }
             | Self::CopyMissing { from: sequence, .. }
             | Self::CopyMisplaced { sequence, .. } => Some(*sequence),
-            Self::Truncated { local, .. } => Some(*local + 1),
+            Self::Truncated { local, .. } => Some(local.saturating_add(1)),
             Self::Removed { .. } => Some(1),
             Self::Stray { .. } => None,
         }

@@ -36,7 +36,9 @@ impl Trail {
             return Err(Error::TrailBehind { local: last, stored });
         }
         // A gap further back is filled too, as far as the listing went.
-        let first = (from + 1..=last).find(|sequence| !published.contains(sequence)).unwrap_or(last + 1);
+        let first = (from + 1..=last)
+            .find(|sequence| !published.contains(sequence))
+            .unwrap_or(last.saturating_add(1));
         let (lines, damaged) = self.lines_from(first.min(newest.unwrap_or(first)), last)?;
         if let Some((sequence, line)) = newest.and_then(|newest| lines.get_key_value(&newest)) {
             self.compare(store, *sequence, line)?;

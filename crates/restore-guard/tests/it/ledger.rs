@@ -2,7 +2,7 @@
 
 use crate::support::{TestStore, at, checksum, context, get, keys, put, record, snapshot};
 use backup_contract::{ContextName, Level, Outcome, Subject};
-use restore_guard::{Error, Ledger, Question, RecordName, Scope, TrustedWriters, WriterKey};
+use restore_guard::{Error, Ledger, Question, Scope, TrustedWriters, WriterKey};
 
 #[test]
 fn what_is_written_is_read_at_every_scope() {
@@ -111,15 +111,4 @@ fn a_record_that_cannot_be_read_is_an_error() {
     store.set_away(true);
     assert!(matches!(ledger.names(&Scope::Context), Err(Error::Store(_))));
     assert!(matches!(ledger.write(&record(Level::Content, Outcome::Failed, 0), &key), Err(Error::Store(_))));
-}
-
-#[test]
-fn a_kept_record_of_the_first_format_is_believed() {
-    let text = include_str!("../data/evidence-v1.json");
-    let trusted = TrustedWriters::parse([include_str!("../data/writer-v1.pub").trim()]).unwrap();
-    let at = crate::support::key(include_str!("../data/evidence-v1.key").trim());
-    assert!(RecordName::parse(&at).is_some());
-    let found =
-        restore_guard::UnverifiedEvidence::from_json(&at, text.as_bytes()).unwrap().verify(&trusted).unwrap();
-    assert_eq!(found.record(), &record(Level::Restore, Outcome::Passed, 0));
 }

@@ -125,3 +125,36 @@ fn a_killed_appender_costs_nothing_that_was_acknowledged() {
     }
     eprintln!("{rounds} rounds of kills tore {torn} entries");
 }
+
+/// The order of the system calls, as `strace` sees it: nothing is acknowledged before it is on disk.
+#[test]
+fn an_entry_is_synced_before_it_is_acknowledged() {
+    let home = tempfile::tempdir().unwrap();
+    let (trail, log) = (trail_in(home.path()), home.path().join("strace"));
+    let traced = Command::new("strace")
+        .args(["-f", "-y", "-e", "trace=flock,write,fsync,fdatasync", "-o"])
+        .arg(&log)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "processes::appender_process", "--nocapture", "--quiet"])
+        .env(CHILD, format!("2 0 10 {}", trail.path().display()))
+        .output();
+    if !traced.is_ok_and(|traced| traced.status.success()) {
+        eprintln!("skipped: no strace here, or it may not trace");
+        return;
+    }
+    let (file, directory) = (format!("<{}>", trail.path().display()), format!("<{}>", home.path().display()));
+    let calls: Vec<&str> = std::fs::read_to_string(&log)
+        .unwrap()
+        .lines()
+        .filter_map(|line| match line {
+            _ if line.contains(&file) && line.contains("flock(") && line.contains("LOCK_EX") => Some("lock"),
+            _ if line.contains(&file) && line.contains("write(") => Some("write"),
+            _ if line.contains(&file) && line.contains("sync(") => Some("sync"),
+            _ if line.contains(&directory) && line.contains("sync(") => Some("sync directory"),
+            _ if line.contains("\"ack ") => Some("ack"),
+            _ => None,
+        })
+        .collect();
+    let first = ["lock", "write", "sync", "sync directory", "ack"];
+    assert_eq!(calls, [&first[..], &["lock", "write", "sync", "ack"]].concat());
+}
