@@ -250,3 +250,38 @@ fn an_object_is_locked_from_the_first_moment() {
         });
     }
 }
+
+#[test]
+fn what_was_locked_is_not_deleted_by_whoever_came_at_the_same_time() {
+    let (_home, store) = store();
+    for number in 0..100 {
+        let name = key(&format!("a/{number}"));
+        put(&store, name.as_str(), b"x").unwrap();
+        let start = std::sync::Barrier::new(2);
+        let (locked, deleted) = std::thread::scope(|scope| {
+            let locked = scope.spawn(|| {
+                start.wait();
+                store.lock(&name, None, until_2100()).is_ok()
+            });
+            start.wait();
+            let deleted = store.delete(&name, None, chrono::DateTime::UNIX_EPOCH).unwrap();
+            (locked.join().unwrap(), deleted == Deletion::Deleted)
+        });
+        assert!(locked != deleted, "{name}: locked {locked}, deleted {deleted}");
+        assert_eq!(store.head(&name, None).is_ok(), locked);
+    }
+}
+
+#[test]
+fn modification_times_tell_incarnations_of_one_tick_apart() {
+    let (home, store) = store();
+    let mut odd = 0;
+    for number in 0..20 {
+        let at = format!("a/{number}");
+        put(&store, &at, b"x").unwrap();
+        let meta = fs::metadata(home.path().join(at)).unwrap();
+        assert!((meta.ctime() - meta.mtime()).abs() <= 1, "still the time at which it was written");
+        odd += i32::from((meta.ctime_nsec() - meta.mtime_nsec()).abs() > 50_000_000);
+    }
+    assert!(odd > 0, "the fraction of the second is random");
+}

@@ -113,6 +113,8 @@ pub(super) fn takeover(make: Make<'_>) {
         assert_eq!(code(refused), "lease-held");
         alive.renew().unwrap();
     }
+    let refused = Lease::acquire(&*store, &clock, &request("tick/a", "heir"), &mut observation);
+    assert_eq!(code(refused), "lease-held");
     // A judge whose clock began anew has seen nothing.
     let young = ManualClock::default();
     let refused = Lease::acquire(&*store, &young, &request("tick/a", "heir"), &mut observation);
@@ -170,16 +172,16 @@ pub(super) fn wait(make: Make<'_>) {
 
 pub(super) fn prune(make: Make<'_>) {
     let (store, clock) = (make(), ManualClock::default());
-    for round in 0..5 {
+    for round in 0..3 {
         let mut lease = acquire(&*store, &clock, &round.to_string()).unwrap();
-        for _ in 0..10 {
+        for _ in 0..8 {
             lease.renew().unwrap();
         }
         let newest = format!("leases/tick/a/{:012}.json", lease.generation());
         let left = keys(&*store, "leases", None);
-        assert!(left.len() < 10, "{left:?}");
+        assert!(left.len() < 8, "{left:?}");
         assert_eq!(left.last(), Some(&newest));
         lease.release().unwrap();
     }
-    assert_eq!(acquire(&*store, &clock, "last").unwrap().generation(), 61, "numbers only grow");
+    assert_eq!(acquire(&*store, &clock, "last").unwrap().generation(), 31, "numbers only grow");
 }

@@ -1,5 +1,5 @@
 use super::{Make, code, get, key, put};
-use crate::{Deletion, Lock, LockKeeper, LockMode, PutOptions, Store, put_bytes};
+use crate::{Deletion, Lock, LockKeeper, LockMode, PutOptions, Store, WriteOnceKeeper, put_bytes};
 use chrono::{DateTime, Utc};
 
 /// Far enough that a server whose clock nobody turns keeps such a lock.
@@ -108,5 +108,34 @@ pub(super) fn belong(make: Make<'_>) {
             assert_eq!(code(store.lock(&key("c"), old.as_ref(), held)), "object-not-found");
         }
         assert_eq!(store.delete(&key("c"), None, at(0)).unwrap(), Deletion::Deleted);
+    }
+}
+
+/// Of writers who race, each with its own lock or none, the winner's is the one that holds.
+pub(super) fn race(make: Make<'_>) {
+    let store = make();
+    let by_store = store.capabilities().unwrap().write_once == WriteOnceKeeper::Store;
+    if keeper(&*store) == LockKeeper::Nobody || !by_store {
+        return;
+    }
+    for round in 0..20 {
+        let name = key(&format!("race/{round}"));
+        let start = std::sync::Barrier::new(6);
+        let won: Vec<Option<Lock>> = std::thread::scope(|scope| {
+            let writer = |number: i64| {
+                let (store, name, start) = (&*store, &name, &start);
+                scope.spawn(move || {
+                    // In every other round some have none.
+                    let lock = (round % 2 == 0 || number % 3 > 0).then(|| lock(LockMode::Governance, number));
+                    let upload = store.create(name, &PutOptions { lock, size_hint: None }).unwrap();
+                    start.wait();
+                    upload.finish().map(|_| lock)
+                })
+            };
+            let writers: Vec<_> = (0..6).map(writer).collect();
+            writers.into_iter().filter_map(|writer| writer.join().unwrap().ok()).collect()
+        });
+        assert_eq!(won.len(), 1);
+        assert_eq!(store.lock_of(&name, None).unwrap(), won[0]);
     }
 }

@@ -80,6 +80,7 @@ pub const CASES: &[Case] = &[
     case("a locked object stays", locks::hold),
     case("a lock only grows", locks::grow),
     case("a lock belongs to its object", locks::belong),
+    case("of many writers the winner's lock holds", locks::race),
     case("a lease has one holder", leases::exclusive),
     case("of many who want a lease one gets it", leases::race),
     case("a dead holder is replaced", leases::takeover),

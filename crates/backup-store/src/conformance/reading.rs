@@ -15,9 +15,9 @@ pub(super) fn offsets(make: Make<'_>) {
     }
 }
 
-/// 32 MiB that repeat nowhere, a piece at a time.
+/// 16 MiB that repeat nowhere, a piece at a time.
 fn pieces() -> impl Iterator<Item = Vec<u8>> {
-    (0..512_u64).map(|piece| {
+    (0..256_u64).map(|piece| {
         let words = (0..8192_u64).map(|word| (piece * 8192 + word).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         words.flat_map(u64::to_le_bytes).collect()
     })
@@ -25,14 +25,14 @@ fn pieces() -> impl Iterator<Item = Vec<u8>> {
 
 pub(super) fn big(make: Make<'_>) {
     let store = make();
-    let options = PutOptions { size_hint: Some(32 << 20), ..PutOptions::default() };
+    let options = PutOptions { size_hint: Some(16 << 20), ..PutOptions::default() };
     for (at, options) in [("known", &options), ("unknown", &PutOptions::default())] {
         let mut upload = store.create(&key(at), options).unwrap();
         for piece in pieces() {
             upload.write_all(&piece).unwrap();
         }
         let stored = upload.finish().unwrap();
-        assert_eq!(stored.meta.size, 32 << 20);
+        assert_eq!(stored.meta.size, 16 << 20);
         let mut reader =
             read_checked(&*store, &key(at), stored.meta.version.as_ref(), stored.digest, stored.meta.size)
                 .unwrap();

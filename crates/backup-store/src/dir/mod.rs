@@ -39,6 +39,9 @@ use tree::Place;
 /// - *Locks* are kept by this software against its own [`Store::delete`], as a file beside the objects; whoever may write
 ///   to the directory, root above all, can remove object and lock. Only a server can promise more.
 ///
+/// The file system must know `flock`, and over a network honour it between hosts. The empty directory `lost+found` of a
+/// file system's root is passed over where it cannot be read; any other directory that cannot is an error in a listing.
+///
 /// A directory is a key's first parts, so unlike in S3 there cannot be both an object `a` and an object `a/b`: the second
 /// is an [`Error::KeyClash`].
 #[derive(Debug)]

@@ -5,8 +5,9 @@ use crate::temp::Temp;
 use crate::{Digest, Error, Key, Lock, PutOptions, Result, Stored, Upload, random};
 use sha2::{Digest as _, Sha256};
 use std::ffi::OsStr;
-use std::fs::{FileTimes, TryLockError};
+use std::fs::{FileTimes, Permissions, TryLockError};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 /// Small writes are gathered up to this many bytes.
@@ -55,9 +56,11 @@ impl<'a> DirUpload<'a> {
         done
     }
 
-    /// A modification time that no other incarnation of the key has; see [`meta`].
+    /// The mode of an object, and a modification time that no other incarnation of the key has; see [`meta`].
     fn stamp(&self) -> Result<()> {
         let path = self.temp.path();
+        let private = Permissions::from_mode(0o600);
+        self.temp.file().set_permissions(private).map_err(failed("set the mode of", &path))?;
         let (seconds, _) = found(self.temp.file(), &path)?.modified;
         let fraction = Duration::from_nanos(random::bits()? % 1_000_000_000);
         let second = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
@@ -97,7 +100,9 @@ impl<'a> DirUpload<'a> {
         });
         if let Err(error) = published {
             // If it is visible after all, then perhaps not for good: better not at all. Only if it is this one.
-            if dir.look(name)?.is_some_and(|there| there.same(&on_disk)) {
+            if let Ok(Some(there)) = dir.look(name)
+                && there.same(&on_disk)
+            {
                 let _ = dir.remove(name);
             }
             if lock.is_some() {

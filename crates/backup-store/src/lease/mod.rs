@@ -205,3 +205,14 @@ impl fmt::Debug for Lease<'_> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_can_be_renewed_in_another_thread() {
+        fn sent<T: Send>() {}
+        sent::<Lease<'_>>();
+    }
+}
