@@ -1,10 +1,11 @@
-//! retention: introduction to come.
+#![doc = include_str!("../README.md")]
 
 mod canonical;
 mod decide;
 mod error;
 mod explain;
 mod forecast;
+mod index;
 mod lock;
 mod period;
 mod plan;
@@ -20,7 +21,7 @@ mod snapshot;
 pub use error::Error;
 pub use explain::{Ending, Explanation, Remedy, explain};
 pub use forecast::{Forecast, ForecastDay, forecast};
-pub use lock::{LockHorizon, LockStep, Locking, lock_horizons};
+pub use lock::{LockHorizon, LockStep, Locking, lock_horizon, lock_horizons};
 pub use period::{Slot, Tier};
 pub use plan::{Decision, Outcome, Plan, Summary, plan};
 pub use point::Chain;

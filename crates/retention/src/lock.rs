@@ -81,6 +81,26 @@ pub fn lock_horizons<Id>(plan: &Plan<Id>, locking: &Locking) -> Vec<Option<LockH
     needs.into_iter().enumerate().map(horizon).collect()
 }
 
+/// The lock of one row: what [`lock_horizons`] says of it. Ask for all rows at once where more than one is wanted.
+///
+/// ```
+/// use chrono::TimeDelta;
+/// use retention::{LockStep, Locking, Policy, Snapshot, lock_horizon, plan};
+///
+/// let now = "2026-11-24T02:00:00Z".parse().unwrap();
+/// let policy = Policy::baseline().with_recovery_window(TimeDelta::zero())?;
+/// let plan = plan([Snapshot::full("new", now)], &policy, now)?;
+/// let horizon = lock_horizon(&plan, 0, &Locking::default()).unwrap();
+/// // Seven days for the daily tier, three of margin.
+/// assert_eq!(horizon.until.to_rfc3339(), "2026-12-04T00:00:00+00:00");
+/// assert_eq!(horizon.step, LockStep::Set);
+/// # Ok::<(), retention::Error>(())
+/// ```
+#[must_use]
+pub fn lock_horizon<Id>(plan: &Plan<Id>, row: usize, locking: &Locking) -> Option<LockHorizon> {
+    lock_horizons(plan, locking).get(row).copied().flatten()
+}
+
 fn horizon(until: DateTime<Utc>, rule: Rule, lock: Option<DateTime<Utc>>, now: DateTime<Utc>) -> LockHorizon {
     match lock {
         Some(lock) if lock >= until => LockHorizon { until: lock, rule, step: LockStep::Enough },

@@ -1,6 +1,5 @@
 //! A plan: every snapshot kept or let go, each with its reasons.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::hash::Hash;
 
@@ -8,10 +7,11 @@ use chrono::{DateTime, Utc};
 
 use crate::decide::{self, Ruling};
 use crate::error::Error;
+use crate::index;
 use crate::point::{Chain, Link, Point, number};
 use crate::policy::Policy;
 use crate::reason::{DropReason, Reason};
-use crate::snapshot::{Kind, Snapshot};
+use crate::snapshot::{Kind, Marks, Snapshot};
 
 /// Decides on every snapshot. The same snapshots in any order, the same policy and the same `now` give the same plan.
 ///
@@ -79,82 +79,91 @@ impl<Id: Ord + Hash + Display> Plan<Id> {
         if snapshots.len() > (u32::MAX / 16) as usize {
             return Err(Error::TooMany { count: snapshots.len() });
         }
-        let order = in_order(&snapshots);
+        let Sorted { order, points, groups } = sorted(&snapshots, now)?;
         let nothing = Verdict { chain: Chain::Whole, drop: None, reasons: 0, parent: None };
         let mut verdicts = vec![nothing; snapshots.len()];
         let mut reasons: Vec<(u32, Reason)> = Vec::new();
-        for group in order.chunk_by(|&a, &b| snapshots[a as usize].group() == snapshots[b as usize].group()) {
-            let points = points(&snapshots, group, now)?;
-            let ruling = decide::decide(&points, policy, now);
-            for (point, &row) in points.iter().zip(group) {
+        let mut begin = 0;
+        for count in groups {
+            let group = begin..begin + count;
+            begin += count;
+            let (rows, points) = (&order[group.clone()], &points[group]);
+            for (&row, point) in rows.iter().zip(points) {
                 if let Link::Parent(parent) = point.link {
-                    verdicts[row as usize].parent = Some(group[parent as usize]);
+                    verdicts[row as usize].parent = Some(rows[parent as usize]);
                 }
             }
-            drop(points);
-            hand_out(ruling, group, &mut verdicts, &mut reasons);
+            hand_out(decide::decide(points, policy, now), rows, &mut verdicts, &mut reasons);
         }
+        drop(points);
         let reasons = by_row(&reasons, &mut verdicts);
         Ok(Self { snapshots, verdicts, reasons, order, policy: policy.clone(), now })
     }
 }
 
-/// Rows by group, newest first; of equal times the greater id comes first.
-fn in_order<Id: Ord>(snapshots: &[Snapshot<Id>]) -> Vec<u32> {
-    let mut names: Vec<&str> = Vec::new();
-    let mut ranks: HashMap<&str, u32> = HashMap::new();
-    for snapshot in snapshots {
-        if !ranks.contains_key(snapshot.group()) {
-            ranks.insert(snapshot.group(), 0);
-            names.push(snapshot.group());
-        }
-    }
-    names.sort_unstable();
-    for (rank, name) in names.iter().enumerate() {
-        ranks.insert(name, number(rank));
-    }
-    // Sorted apart from the snapshots: they are large, and mostly told apart by their time.
-    let mut keys: Vec<(u32, u32, DateTime<Utc>)> = snapshots
-        .iter()
-        .enumerate()
-        .map(|(row, snapshot)| (number(row), ranks[snapshot.group()], snapshot.time()))
-        .collect();
-    keys.sort_unstable_by(|a, b| {
-        (a.1, b.2)
-            .cmp(&(b.1, a.2))
-            .then_with(|| snapshots[b.0 as usize].id().cmp(snapshots[a.0 as usize].id()))
-    });
-    keys.into_iter().map(|(row, ..)| row).collect()
+/// What is needed of a row to sort it and to decide on it: copied out, because snapshots are large and lie in another order.
+struct Key {
+    row: u32,
+    group: u32,
+    time: DateTime<Utc>,
+    kind: Kind,
+    marks: Marks,
 }
 
-/// The points of one group, its parents resolved to numbers.
-fn points<Id: Eq + Hash + Display>(
-    snapshots: &[Snapshot<Id>],
-    group: &[u32],
-    now: DateTime<Utc>,
-) -> Result<Vec<Point>, Error> {
-    let mut numbers: HashMap<&Id, u32> = HashMap::with_capacity(group.len());
-    for (at, &row) in group.iter().enumerate() {
-        let snapshot = &snapshots[row as usize];
-        if numbers.insert(snapshot.id(), number(at)).is_some() {
-            return Err(Error::DuplicateId {
-                group: snapshot.group().to_owned(),
-                id: snapshot.id().to_string(),
-            });
+impl Key {
+    fn point(&self, parents: &[Option<u32>], numbers: &[u32]) -> Point {
+        let link = match (self.kind, parents[self.row as usize]) {
+            (Kind::Full, _) => Link::Full,
+            (Kind::Delta, Some(parent)) => Link::Parent(numbers[parent as usize]),
+            (Kind::Delta, None) => Link::Missing,
+        };
+        Point { time: self.time, link, marks: self.marks }
+    }
+}
+
+/// All points, by group, newest first.
+struct Sorted {
+    order: Vec<u32>,
+    points: Vec<Point>,
+    /// How many each group has.
+    groups: Vec<usize>,
+}
+
+/// What it needs on the way it gives back before anything is decided.
+fn sorted<Id: Ord + Hash + Display>(snapshots: &[Snapshot<Id>], now: DateTime<Utc>) -> Result<Sorted, Error> {
+    let groups = index::group_ranks(snapshots);
+    let parents = index::parents(snapshots, &groups)?;
+    let keys = in_order(snapshots, &groups, now);
+    drop(groups);
+    let groups: Vec<usize> = keys.chunk_by(|a, b| a.group == b.group).map(<[Key]>::len).collect();
+    // Where each row stands in its group.
+    let mut numbers = vec![0_u32; snapshots.len()];
+    for keys in keys.chunk_by(|a, b| a.group == b.group) {
+        for (at, key) in keys.iter().enumerate() {
+            numbers[key.row as usize] = number(at);
         }
     }
-    let point = |&row: &u32| {
-        let snapshot = &snapshots[row as usize];
-        let link = match snapshot.kind() {
-            Kind::Full => Link::Full,
-            Kind::Delta => snapshot
-                .parent()
-                .and_then(|parent| numbers.get(parent))
-                .map_or(Link::Missing, |&parent| Link::Parent(parent)),
-        };
-        Point { time: snapshot.time(), link, marks: snapshot.marks_at(now) }
+    let order = keys.iter().map(|key| key.row).collect();
+    let points = keys.iter().map(|key| key.point(&parents, &numbers)).collect();
+    Ok(Sorted { order, points, groups })
+}
+
+/// Rows by group, newest first; of equal times the greater id comes first.
+fn in_order<Id: Ord>(snapshots: &[Snapshot<Id>], groups: &[u32], now: DateTime<Utc>) -> Vec<Key> {
+    let key = |(row, snapshot): (usize, &Snapshot<Id>)| Key {
+        row: number(row),
+        group: groups[row],
+        time: snapshot.time(),
+        kind: snapshot.kind(),
+        marks: snapshot.marks_at(now),
     };
-    Ok(group.iter().map(point).collect())
+    let mut keys: Vec<Key> = snapshots.iter().enumerate().map(key).collect();
+    keys.sort_unstable_by(|a, b| {
+        (a.group, b.time)
+            .cmp(&(b.group, a.time))
+            .then_with(|| snapshots[b.row as usize].id().cmp(snapshots[a.row as usize].id()))
+    });
+    keys
 }
 
 /// Turns numbers of points into rows.

@@ -64,7 +64,7 @@ fn raised(count: Count) -> [Count; 2] {
 }
 
 proptest! {
-    #![proptest_config(config(3000))]
+    #![proptest_config(config(2000))]
 
     #[test]
     fn every_reason_is_what_the_naive_implementation_finds(world in world()) {
