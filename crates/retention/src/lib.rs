@@ -17,6 +17,7 @@ mod row;
 mod schedule;
 mod slots;
 mod snapshot;
+mod sort;
 
 pub use error::Error;
 pub use explain::{Ending, Explanation, Remedy, explain};

@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 
 use crate::decide::{self, Ruling};
 use crate::error::Error;
-use crate::index;
-use crate::point::{Chain, Link, Point, number};
+use crate::point::{Chain, Link};
 use crate::policy::Policy;
 use crate::reason::{DropReason, Reason};
-use crate::snapshot::{Kind, Marks, Snapshot};
+use crate::snapshot::Snapshot;
+use crate::sort::{Sorted, sorted};
 
 /// Decides on every snapshot. The same snapshots in any order, the same policy and the same `now` give the same plan.
 ///
@@ -99,71 +99,6 @@ impl<Id: Ord + Hash + Display> Plan<Id> {
         let reasons = by_row(&reasons, &mut verdicts);
         Ok(Self { snapshots, verdicts, reasons, order, policy: policy.clone(), now })
     }
-}
-
-/// What is needed of a row to sort it and to decide on it: copied out, because snapshots are large and lie in another order.
-struct Key {
-    row: u32,
-    group: u32,
-    time: DateTime<Utc>,
-    kind: Kind,
-    marks: Marks,
-}
-
-impl Key {
-    fn point(&self, parents: &[Option<u32>], numbers: &[u32]) -> Point {
-        let link = match (self.kind, parents[self.row as usize]) {
-            (Kind::Full, _) => Link::Full,
-            (Kind::Delta, Some(parent)) => Link::Parent(numbers[parent as usize]),
-            (Kind::Delta, None) => Link::Missing,
-        };
-        Point { time: self.time, link, marks: self.marks }
-    }
-}
-
-/// All points, by group, newest first.
-struct Sorted {
-    order: Vec<u32>,
-    points: Vec<Point>,
-    /// How many each group has.
-    groups: Vec<usize>,
-}
-
-/// What it needs on the way it gives back before anything is decided.
-fn sorted<Id: Ord + Hash + Display>(snapshots: &[Snapshot<Id>], now: DateTime<Utc>) -> Result<Sorted, Error> {
-    let groups = index::group_ranks(snapshots);
-    let parents = index::parents(snapshots, &groups)?;
-    let keys = in_order(snapshots, &groups, now);
-    drop(groups);
-    let groups: Vec<usize> = keys.chunk_by(|a, b| a.group == b.group).map(<[Key]>::len).collect();
-    // Where each row stands in its group.
-    let mut numbers = vec![0_u32; snapshots.len()];
-    for keys in keys.chunk_by(|a, b| a.group == b.group) {
-        for (at, key) in keys.iter().enumerate() {
-            numbers[key.row as usize] = number(at);
-        }
-    }
-    let order = keys.iter().map(|key| key.row).collect();
-    let points = keys.iter().map(|key| key.point(&parents, &numbers)).collect();
-    Ok(Sorted { order, points, groups })
-}
-
-/// Rows by group, newest first; of equal times the greater id comes first.
-fn in_order<Id: Ord>(snapshots: &[Snapshot<Id>], groups: &[u32], now: DateTime<Utc>) -> Vec<Key> {
-    let key = |(row, snapshot): (usize, &Snapshot<Id>)| Key {
-        row: number(row),
-        group: groups[row],
-        time: snapshot.time(),
-        kind: snapshot.kind(),
-        marks: snapshot.marks_at(now),
-    };
-    let mut keys: Vec<Key> = snapshots.iter().enumerate().map(key).collect();
-    keys.sort_unstable_by(|a, b| {
-        (a.group, b.time)
-            .cmp(&(b.group, a.time))
-            .then_with(|| snapshots[b.row as usize].id().cmp(snapshots[a.row as usize].id()))
-    });
-    keys
 }
 
 /// Turns numbers of points into rows.

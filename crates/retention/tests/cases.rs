@@ -37,6 +37,28 @@ fn an_empty_policy_is_refused() {
 }
 
 #[test]
+fn the_oldest_is_kept_while_a_tier_has_slots_left() {
+    let all = || "all".parse::<retention::Count>().unwrap();
+    let day = |id, day: u32| full(id, &format!("2026-11-{day:02}T02:00:00Z"));
+    // Monday to Wednesday of one week: one weekly slot is filled, and others are left.
+    let week = || [day("mon", 16), day("tue", 17), day("wed", 18)];
+    let kept_by = |counts, counting| {
+        let plan = plan(week(), &policy(counts).with_counting(counting), at(NOW)).unwrap();
+        (kept(&plan), rules(&plan, 0))
+    };
+    for counting in [Counting::Exclusive, Counting::Shared] {
+        assert_eq!(kept_by(Counts::default().weekly(2), counting), (vec!["mon", "wed"], vec![Rule::Oldest]));
+        assert_eq!(kept_by(Counts::default().weekly(1), counting), (vec!["wed"], vec![]));
+    }
+    // Without a limit restic has an oldest rule, Borg has none.
+    assert_eq!(kept_by(Counts::default().weekly(all()), Counting::Shared).0, ["mon", "wed"]);
+    assert_eq!(kept_by(Counts::default().weekly(all()), Counting::Exclusive).0, ["wed"]);
+    // Shared: for every tier with slots left.
+    let (kept, why) = kept_by(Counts::default().weekly(2).monthly(2), Counting::Shared);
+    assert_eq!((kept, why), (vec!["mon", "wed"], vec![Rule::Oldest, Rule::Oldest]));
+}
+
+#[test]
 fn iso_week_one_and_month_one_are_two_slots() {
     let counts = Counts::default().weekly(2).monthly(2);
     let plan = plan(
