@@ -1,5 +1,7 @@
 //! One backup, as far as retention needs to know it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 
 /// One snapshot: an id, the time whose state it holds, and what is known about it.
@@ -17,7 +19,8 @@ pub struct Snapshot<Id> {
     id: Id,
     // Boxed because most have none: a million snapshots should stay small.
     parent: Option<Box<Id>>,
-    group: Box<str>,
+    // Shared, because many have the same.
+    group: Arc<str>,
     time: DateTime<Utc>,
     locked_until: Option<DateTime<Utc>>,
     kind: Kind,
@@ -70,7 +73,7 @@ impl<Id> Snapshot<Id> {
         Self {
             id,
             parent: None,
-            group: Box::default(),
+            group: Arc::default(),
             time,
             locked_until: None,
             kind: Kind::Full,
@@ -89,8 +92,9 @@ impl<Id> Snapshot<Id> {
     }
 
     /// Puts it into a group. Groups never mix; without this call it is in the group without a name.
+    /// An `Arc<str>` that many snapshots share takes less memory than a text for each.
     #[must_use]
-    pub fn in_group(mut self, group: impl Into<Box<str>>) -> Self {
+    pub fn in_group(mut self, group: impl Into<Arc<str>>) -> Self {
         self.group = group.into();
         self
     }
