@@ -1,0 +1,96 @@
+//! Long unbroken runs of the characters of tokens and base64.
+
+use std::ops::Range;
+
+/// The shortest run that is looked at, in bytes: that of an AWS access key id.
+pub(super) const SHORTEST: usize = 20;
+
+const IN_RUN: u8 = 1;
+/// What hashes, UUIDs and dates are made of.
+const HEX: u8 = 2;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "at is below 256")]
+        let byte = at as u8;
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_') {
+            classes[at] |= IN_RUN;
+        }
+        if byte.is_ascii_digit() || matches!(byte, b'a'..=b'f' | b'-') {
+            classes[at] |= HEX;
+        }
+        at += 1;
+    }
+    classes
+};
+
+const fn class(byte: u8) -> u8 {
+    CLASSES[byte as usize]
+}
+
+/// A maximal run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) range: Range<usize>,
+    /// Whether it holds nothing but lower-case hexadecimal digits and hyphens.
+    pub(super) hex: bool,
+}
+
+/// Calls `each` with every maximal run of at least [`SHORTEST`] bytes.
+///
+/// Only where a run of that length could end is looked at: from there back to the nearest byte that breaks it.
+pub(super) fn for_each_run(text: &[u8], mut each: impl FnMut(Run)) {
+    // The last index at which the next run, if it is long enough, cannot have ended yet.
+    let mut probe = SHORTEST - 1;
+    while let Some(window) = text.get(probe + 1 - SHORTEST..=probe) {
+        if let Some(back) = window.iter().rposition(|byte| class(*byte) == 0) {
+            probe += back + 1;
+            continue;
+        }
+        let start = probe + 1 - SHORTEST;
+        let mut end = probe + 1;
+        let mut common = window.iter().fold(HEX, |common, byte| common & class(*byte));
+        while let Some(byte) = text.get(end)
+            && class(*byte) & IN_RUN != 0
+        {
+            common &= class(*byte);
+            end += 1;
+        }
+        each(Run { range: start..end, hex: common & HEX != 0 });
+        probe = end + SHORTEST;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plainly(text: &[u8]) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let mut start = 0;
+        for end in 0..=text.len() {
+            if text.get(end).is_none_or(|byte| class(*byte) & IN_RUN == 0) {
+                if end - start >= SHORTEST {
+                    runs.push(Run {
+                        range: start..end,
+                        hex: text[start..end].iter().all(|byte| class(*byte) & HEX != 0),
+                    });
+                }
+                start = end + 1;
+            }
+        }
+        runs
+    }
+
+    proptest! {
+        #[test]
+        fn no_long_run_is_missed(text in "[a-g0-9 \".X-]{0,200}|([a-z0-9+/_-]{0,45}[ :.]){0,8}") {
+            let mut runs = Vec::new();
+            for_each_run(text.as_bytes(), |run| runs.push(run));
+            prop_assert_eq!(runs, plainly(text.as_bytes()));
+        }
+    }
+}

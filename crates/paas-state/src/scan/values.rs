@@ -1,0 +1,435 @@
+//! Which values are secrets, and which only speak of one.
+
+use super::names::Promise;
+
+/// How a value is tied to its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tie {
+    /// A field of a document or a variable: `"name": "value"`, `NAME=value`, a line `name: value`.
+    Field,
+    /// A colon or blank in the middle of a sentence: `name: value`.
+    Prose,
+}
+
+/// Values of secret-like fields that say something about a secret instead of being one.
+const STATES: &[&str] = &[
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "none",
+    "null",
+    "nil",
+    "undefined",
+    "unset",
+    "set",
+    "missing",
+    "present",
+    "required",
+    "optional",
+    "enabled",
+    "disabled",
+    "empty",
+    "hidden",
+    "masked",
+    "redacted",
+    "removed",
+    "rotated",
+    "changed",
+    "unchanged",
+    "updated",
+    "created",
+    "deleted",
+    "revoked",
+    "valid",
+    "invalid",
+    "expired",
+    "incorrect",
+    "wrong",
+    "correct",
+    "unknown",
+    "failed",
+    "ok",
+    "env",
+    "file",
+    "vault",
+    "bearer",
+    "basic",
+    "not-set",
+    "not set",
+    "(none)",
+    "(hidden)",
+    "(redacted)",
+    "n/a",
+    "default",
+    "auto",
+    "generated",
+    "external",
+    "unauthorized",
+    "forbidden",
+    "mismatch",
+    "denied",
+    "accepted",
+    "rejected",
+    "must",
+    "should",
+    "cannot",
+    "is",
+    "key",
+    "value",
+    "string",
+    "object",
+    "number",
+    "md5",
+    "scram-sha-256",
+    "trust",
+    "peer",
+    "ident",
+    "sealed",
+];
+
+/// What a reference to a secret begins with.
+const REFERENCES: &[&[u8]] = &[
+    b"vault:",
+    b"vault/",
+    b"vault+",
+    b"ref+",
+    b"secret:",
+    b"secret/",
+    b"secrets/",
+    b"secretref:",
+    b"env:",
+    b"env.",
+    b"file:",
+    b"op://",
+    b"ssm:",
+    b"ssm/",
+    b"arn:aws",
+    b"projects/",
+    b"sops:",
+    b"ENC[",
+    b"!",
+    b"keyring:",
+    b"pass:",
+    b"sha256:",
+    b"sha1:",
+    b"sha512:",
+    b"sha256-",
+    b"sha512-",
+    b"SHA256:",
+    b"MD5:",
+    b"md5:",
+    b"blake3:",
+    b"age1",
+    b"ssh-",
+    b"ecdsa-sha2-",
+    b"sk-ssh-",
+    b"urn:",
+    b"@",
+    b"{{",
+    b"%(",
+    b"process.env",
+    b"os.environ",
+    b"data.",
+    b"var.",
+];
+
+/// Whether a value is empty, a mask, or only names where the secret is.
+pub(super) fn is_reference(value: &[u8]) -> bool {
+    let value = value.trim_ascii();
+    let (Some(first), Some(last)) = (value.first(), value.last()) else { return true };
+    if value.len() < 3 || is_mask(value) || is_number(value) {
+        return true;
+    }
+    match (first, last) {
+        (b'<', b'>') | (b'[', b']') | (b'{', b'}') | (b'(', b')') | (b'%', b'%') => return true,
+        (b'%', _) if value.len() == 2 => return true,
+        (b'/' | b'~' | b'.', _) if is_path(value) => return true,
+        (b'$', _) | (_, b'}' | b')') if only_interpolates(value) => return true,
+        _ => {}
+    }
+    if REFERENCES.iter().any(|reference| value.starts_with(reference)) {
+        return true;
+    }
+    if STATES.iter().any(|state| state.len() == value.len() && state.as_bytes().eq_ignore_ascii_case(value)) {
+        return true;
+    }
+    is_variable_name(value) || is_plain_url(value) || is_time(value)
+}
+
+/// `***`, `xxxx`, `ghp_****`, `abc…xyz`, `--------`.
+fn is_mask(value: &[u8]) -> bool {
+    if contains(value, b"***") || contains(value, "…".as_bytes()) || contains(value, "•".as_bytes()) {
+        return true;
+    }
+    if contains(value, b"...") && value.len() < 24 {
+        return true;
+    }
+    few_distinct(value, 1 + value.len() / 24)
+}
+
+/// Whether a token's body is made of so few different bytes that nobody drew it: `xxxx`, `0000`, `XXxx`.
+pub(super) fn few_distinct(value: &[u8], most: usize) -> bool {
+    let mut seen = [false; 256];
+    let distinct =
+        value.iter().filter(|byte| !std::mem::replace(&mut seen[usize::from(**byte)], true)).count();
+    distinct <= most
+}
+
+fn contains(value: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(value, part).is_some()
+}
+
+/// Numbers, sizes and durations: `3600`, `0.5`, `24h`, `512MiB`.
+fn is_number(value: &[u8]) -> bool {
+    let digits =
+        value.iter().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+')).count();
+    // A long number is still a number, but one that somebody may have chosen as a password is quoted and short.
+    digits == value.len() && value.len() < 32
+        || (digits > 0
+            && matches!(
+                &value[digits..],
+                b"s" | b"m" | b"h" | b"d" | b"w" | b"ms" | b"MB" | b"GB" | b"MiB" | b"GiB"
+            ))
+}
+
+fn is_path(value: &[u8]) -> bool {
+    let slashes = value.iter().filter(|byte| **byte == b'/').count();
+    let rooted = value.starts_with(b"/")
+        || value.starts_with(b"./")
+        || value.starts_with(b"../")
+        || value.starts_with(b"~/");
+    // Base64 may begin with a slash too; a path has short parts.
+    rooted
+        && slashes > 0
+        && value.split(|byte| *byte == b'/').all(|part| part.len() < 32)
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"/._-~".contains(byte))
+        && (slashes > 1 || value.len() < 24)
+}
+
+/// `${VAR}`, `$VAR`, `$(command)`, and texts that hold little besides. `${VAR:-literal}` is looked into.
+fn only_interpolates(value: &[u8]) -> bool {
+    let mut literal = 0;
+    let mut rest = value;
+    let mut seen = false;
+    while let Some((first, tail)) = rest.split_first() {
+        if *first != b'$' {
+            literal += 1;
+            rest = tail;
+            continue;
+        }
+        let tail = if tail.first() == Some(&b'$') { &tail[1..] } else { tail };
+        let close = match tail.first() {
+            Some(b'{') => b'}',
+            Some(b'(') => b')',
+            Some(byte) if byte.is_ascii_alphabetic() || *byte == b'_' => {
+                let name =
+                    tail.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+                // `$6$…` is a hash; `$VAR` is all upper or all lower case with at most a few digits.
+                if name < tail.len() && tail[name] == b'$' {
+                    return false;
+                }
+                seen = true;
+                rest = &tail[name..];
+                continue;
+            }
+            _ => {
+                literal += 1;
+                rest = tail;
+                continue;
+            }
+        };
+        let Some(end) = memchr::memchr(close, tail) else { return false };
+        let inner = &tail[1..end];
+        if let Some(at) = memchr::memmem::find(inner, b":-").map(|at| at + 2)
+            && !is_reference(&inner[at..])
+        {
+            return false;
+        }
+        seen = true;
+        rest = &tail[end + 1..];
+    }
+    seen && literal < 6
+}
+
+/// `SUPABASE_DB_PASSWORD`: the name of a variable or of a key of the vault.
+fn is_variable_name(value: &[u8]) -> bool {
+    let name = value.strip_prefix(b"$").unwrap_or(value);
+    let upper = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    if !name.iter().all(upper) || !name[0].is_ascii_uppercase() {
+        return false;
+    }
+    let letters_only = |part: &[u8]| part.iter().all(u8::is_ascii_uppercase) || (part.len() <= 4);
+    (name.contains(&b'_')
+        && name.split(|byte| *byte == b'_').all(|part| letters_only(part) && part.len() < 20))
+        || ["PASSWORD", "SECRET", "TOKEN", "PASS", "REDACTED", "CHANGEME", "KEY", "PGPASSWORD"]
+            .iter()
+            .any(|w| w.as_bytes() == name)
+}
+
+/// A URL has its password, if it has one, looked for elsewhere.
+fn is_plain_url(value: &[u8]) -> bool {
+    memchr::memmem::find(value, b"://")
+        .is_some_and(|at| at > 0 && at < 16 && value[..at].iter().all(u8::is_ascii_lowercase))
+}
+
+fn is_time(value: &[u8]) -> bool {
+    value.len() >= 10
+        && value.len() <= 40
+        && value[..4].iter().all(u8::is_ascii_digit)
+        && value[4] == b'-'
+        && value[7] == b'-'
+        && value.iter().all(|byte| byte.is_ascii_digit() || b"-:.TZ+ ".contains(byte))
+}
+
+/// Whether a value is what its name promises.
+pub(super) fn keeps(promise: Promise, tie: Tie, value: &[u8]) -> bool {
+    if value.len() > 16 * 1024 {
+        return false;
+    }
+    if (promise, tie) == (Promise::Password, Tie::Field)
+        && (6..32).contains(&value.len())
+        && value.iter().all(u8::is_ascii_digit)
+    {
+        return true;
+    }
+    if is_reference(value) {
+        return false;
+    }
+    match (promise, tie) {
+        (Promise::Auth, _) => false,
+        (Promise::Password, Tie::Field) => value.len() >= 3,
+        (Promise::Secret, Tie::Field) => {
+            looks_drawn(value) || (value.len() >= 6 && !is_name_of_a_secret(value) && !value.contains(&b' '))
+        }
+        (Promise::Token, Tie::Field) => looks_drawn(value) || (is_long_word(value) && !value.contains(&b' ')),
+        (Promise::Password, Tie::Prose) => value.len() >= 6 && has_mixture(value) && !value.contains(&b' '),
+        (_, Tie::Prose) => value.len() >= 12 && has_mixture(value) && looks_drawn(value),
+    }
+}
+
+/// `db-password`, `shop.webhook.secret`, `my-app-secret`: lower-case words of which one speaks of a secret.
+fn is_name_of_a_secret(value: &[u8]) -> bool {
+    let part = |byte: &u8| matches!(byte, b'-' | b'_' | b'.' | b'/');
+    value.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || part(byte))
+        && value.iter().any(part)
+        && value
+            .split(part)
+            .all(|word| word.len() < 16 && word.iter().filter(|byte| byte.is_ascii_digit()).count() <= 2)
+}
+
+fn is_long_word(value: &[u8]) -> bool {
+    value.len() >= 12 && value.iter().all(u8::is_ascii_alphabetic) && bits_per_byte(value) >= 3.0
+}
+
+/// At least two of: lower case, upper case, digits, other; and a digit or a capital after the first letter.
+fn has_mixture(value: &[u8]) -> bool {
+    let has = |test: fn(&u8) -> bool| usize::from(value.iter().any(test));
+    let kinds = has(u8::is_ascii_lowercase) + has(u8::is_ascii_uppercase) + has(u8::is_ascii_digit);
+    kinds >= 2 && value[1..].iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+}
+
+/// Long enough, without blanks, of mixed kinds, and not repetitive: what a generator of secrets gives.
+fn looks_drawn(value: &[u8]) -> bool {
+    value.len() >= 8
+        && !value.contains(&b' ')
+        && has_mixture(value)
+        && !is_name_of_a_secret(value)
+        && bits_per_byte(value) >= if value.len() >= 20 { 3.0 } else { 2.25 }
+}
+
+/// The Shannon entropy of a value's bytes.
+pub(super) fn bits_per_byte(value: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    value.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    let len = f64::from(u32::try_from(value.len()).unwrap_or(u32::MAX)).max(1.0);
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / len)
+        .map(|p| -p * p.log2())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_and_masks_are_no_secrets() {
+        for value in [
+            "",
+            " ",
+            "${VAR}",
+            "$VAR",
+            "$$VAR",
+            "${VAR:?set it}",
+            "${A}-${B}",
+            "${VAR:-}",
+            "$(cat /run/x)",
+            "<redacted>",
+            "<your token>",
+            "***",
+            "ghp_********",
+            "xxxx",
+            "XXXXXXXX",
+            "vault:shop/db",
+            "vault://shop#X",
+            "{{ vault.x }}",
+            "SUPABASE_DB_PASSWORD",
+            "JWT_SECRET",
+            "PASSWORD",
+            "true",
+            "None",
+            "3600",
+            "24h",
+            "/run/secrets/db_password",
+            "./secrets/db",
+            "sha256:00aa",
+            "https://sso.example.com/token",
+            "2026-01-05T00:00:00Z",
+            "%s",
+            "ssh-ed25519 AAAA",
+            "age1qqqq",
+            "arn:aws:secretsmanager:eu-central-1:1:secret:x",
+            "ENC[AES256_GCM,data:abc]",
+            "…",
+            "op://vault/x/y",
+            "[hidden]",
+            "abcd...wxyz",
+            "!secret db",
+        ] {
+            assert!(is_reference(value.as_bytes()), "{value}");
+        }
+        for value in [
+            "hunter2",
+            "swordfish",
+            "${VAR:-hunter2}",
+            "$6$salt$hash",
+            "correct horse",
+            "S3cr3t!",
+            "AB3DEFGH2JKL",
+        ] {
+            assert!(!is_reference(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn names_of_secrets_are_no_secrets() {
+        for (promise, tie, value, expected) in [
+            (Promise::Password, Tie::Field, "hunter2", true),
+            (Promise::Password, Tie::Field, "swordfish", true),
+            (Promise::Password, Tie::Prose, "unchanged;", false),
+            (Promise::Password, Tie::Prose, "authentication", false),
+            (Promise::Secret, Tie::Field, "shop-webhook-secret", false),
+            (Promise::Secret, Tie::Field, "swordfish", true),
+            (Promise::Token, Tie::Field, "bearer", false),
+            (Promise::Token, Tie::Field, "a1b2c3d4e5f6", true),
+            (Promise::Token, Tie::Prose, "expired", false),
+        ] {
+            assert_eq!(keeps(promise, tie, value.as_bytes()), expected, "{promise:?} {tie:?} {value}");
+        }
+    }
+}
