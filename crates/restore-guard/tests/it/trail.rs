@@ -239,6 +239,30 @@ fn a_file_that_was_moved_away_while_waiting_is_not_written_to() {
 }
 
 #[test]
+fn a_reader_waits_for_an_append_under_way() {
+    let (_home, trail) = home();
+    trail.append(&event("one"), at(0)).unwrap();
+    let line = {
+        let (_home, copy) = home();
+        fs::copy(trail.path(), copy.path()).unwrap();
+        copy.append(&event("two"), at(1)).unwrap();
+        fs::read(copy.path()).unwrap()[usize::try_from(fs::metadata(trail.path()).unwrap().len()).unwrap()..]
+            .to_vec()
+    };
+    let held = fs::File::open(trail.path()).unwrap();
+    held.lock().unwrap();
+    smear(&trail, &line[..9]);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| trail.verify().unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        smear(&trail, &line[9..]);
+        held.unlock().unwrap();
+        let report = waiting.join().unwrap();
+        assert!(report.is_sound() && report.last == 2, "{:?}", report.findings);
+    });
+}
+
+#[test]
 fn chains_are_merged_by_time_and_each_keeps_its_order() {
     let chain = |times: &[i64]| -> Vec<TrailLine> {
         let home = tempfile::tempdir().unwrap();

@@ -196,3 +196,24 @@ fn a_removed_file_is_found_by_the_copies() {
     assert_eq!(held.findings, [TrailFinding::Removed { stored: 12 }]);
     assert_eq!(trail.publish(&ORIGINAL.store).unwrap_err().code(), "trail-behind");
 }
+
+#[test]
+fn an_entry_on_a_line_that_is_spelt_otherwise_is_found() {
+    let text = String::from_utf8(lines()[3].clone()).unwrap();
+    let (digest, entry) = text[1..text.len() - 2].split_once(",\"entry\":").unwrap();
+    for other in [
+        text.replacen("\":\"", "\": \"", 1),
+        format!(" {text}"),
+        text.replace('\n', " \n"),
+        text.replace('\n', "\r\n"),
+        format!("{{\"entry\":{entry},{digest}}}\n"),
+        format!("{{{digest},\"entry\":{entry},\"more\":1}}\n"),
+        format!("{{\"digest\":\"sha256:{}\",{digest},\"entry\":{entry}}}\n", "0".repeat(64)),
+    ] {
+        let mut lines = lines();
+        lines[3] = other.into_bytes();
+        let (alone, _) = reports(&lines.concat());
+        let malformed = matches!(alone.findings[..], [TrailFinding::Malformed { sequence: 4, .. }]);
+        assert!(malformed, "{:?}", alone.findings);
+    }
+}
