@@ -1,1 +1,60 @@
-//! paas-state: introduction to come.
+//! The private state of one si context, backed up so that it can be proved and opened again.
+//!
+//! | step | here |
+//! |---|---|
+//! | what a context holds, and what of it is taken | [`ContextDir`], [`Inventory`], [`Class`] |
+//! | what must not be in a backup | the secret scan: [`Finding`](backup_contract::Finding)s, and reviewed exceptions in an [`AllowList`] |
+//! | reading beside a running si | [`Reading`], as patiently as [`Patience`] says |
+//! | sealing: tar, zstd, age | [`Recipients`], [`Sealing`], [`Reading::back_up`] |
+//! | what is stored | [`Record`] in the open, [`Manifest`] inside |
+//! | what there is | [`Catalogue`] |
+//! | proving, and opening again | [`UnverifiedBundle`] → [`VerifiedBundle`] or [`StagedTree`], with [`Identities`] |
+//! | what changed | [`Side::compare`] |
+//! | the context's own event log | [`append_event`], [`newest_events`] |
+//!
+//! A bundle is `age` over `zstd` over `tar`, so that three common programs open it in the worst hour. Nothing in this
+//! crate writes into a context, except [`append_event`], which appends whole lines to one log.
+
+mod backup;
+mod blocks;
+mod bundle;
+mod catalogue;
+mod context;
+mod diff;
+mod encryption;
+mod error;
+mod events;
+mod inspect;
+mod inventory;
+mod jsonl;
+mod layout;
+mod manifest;
+mod open;
+mod path;
+mod record;
+mod scan;
+mod seal;
+mod stable;
+mod unpack;
+mod watch;
+
+pub use backup::{Backup, Inspection, Reading, Sealing};
+pub use bundle::{UnverifiedBundle, VerifiedBundle};
+pub use catalogue::{Catalogue, Stray, read_record};
+pub use context::{ContextDir, contexts_of};
+pub use diff::{Change, Difference, KeyChange, Side, is_store};
+pub use encryption::{Identities, Recipients};
+pub use error::{BundleFault, Error};
+pub use events::{Event, append_event, newest_events};
+pub use inventory::{Entry, Inventory};
+pub use layout::{AUDIT_LOG, Class, OWN_DIRECTORY, OptionalTree, PROTECTED, Shape};
+pub use manifest::{AllowedSecret, FileEntry, LeftOut, MANIFEST_FORMAT, MANIFEST_VERSION, Manifest};
+pub use path::StatePath;
+pub use record::{RECORD_FORMAT, RECORD_VERSION, Record, bundle_key, objects_of, prefix_of, record_key};
+pub use scan::AllowList;
+pub use stable::Patience;
+pub use unpack::{StagedTree, Staging};
+pub use watch::{Unwatched, Watch};
+
+/// The result of an operation on a private state.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,182 @@
+use crate::layout::{Class, OptionalTree, Shape};
+use crate::{Error, Result, StatePath};
+use backup_contract::{ContextName, SnapshotId};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The newest format version of a manifest that this software writes and understands.
+pub const MANIFEST_VERSION: u32 = 1;
+/// What a manifest calls itself.
+pub const MANIFEST_FORMAT: &str = "si-backup/state-manifest";
+
+/// What a bundle holds: its last entry, sealed with the files that it describes.
+///
+/// Unknown fields of a newer minor revision are ignored; another `version` is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Always [`MANIFEST_FORMAT`].
+    pub format: String,
+    /// The format version.
+    pub version: u32,
+    /// The snapshot that it belongs to.
+    pub id: SnapshotId,
+    /// The context that was read.
+    pub context: ContextName,
+    /// When reading began.
+    pub read_at: DateTime<Utc>,
+    /// The program that wrote it, with its version.
+    pub tool: String,
+    /// The optional trees that were asked for.
+    pub with: Vec<OptionalTree>,
+    /// Every file of the bundle, in the order of its entries.
+    pub files: Vec<FileEntry>,
+    /// Protected files that did not exist: to si, empty stores.
+    pub absent: Vec<StatePath>,
+    /// What the context held besides, and why it was left out. A directory's path ends in `/`.
+    pub left_out: Vec<LeftOut>,
+    /// The reviewed exceptions of the secret scan that this backup relied on.
+    pub allowed: Vec<AllowedSecret>,
+}
+
+/// One file of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    /// Its path within the context.
+    pub path: StatePath,
+    /// Why it was taken.
+    pub class: Class,
+    /// How it is read and checked.
+    pub shape: Shape,
+    /// Its length in bytes.
+    pub size: u64,
+    /// Its permission bits when it was read; in the archive they are 0600.
+    pub mode: u32,
+    /// When it was last changed, to the second.
+    pub mtime: DateTime<Utc>,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// How many lines a log has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
+    /// How many lines of a log are no JSON: torn or malformed when they were read, and kept as they were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub malformed_lines: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde asks for")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// Something that a context held and a bundle does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its path within the context.
+    pub path: String,
+    /// What became of it.
+    pub class: Class,
+    /// Why.
+    pub reason: String,
+}
+
+/// A reviewed exception of the secret scan, recorded where it was used. Holds no value, only its digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowedSecret {
+    /// The file that holds the value.
+    pub path: String,
+    /// The kind of secret that the scan took it for.
+    pub kind: String,
+    /// The SHA-256 of the value, as `sha256:<hex>`.
+    pub digest: String,
+    /// Why it is no secret, or may be in a backup, in the reviewer's words.
+    pub reason: String,
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// [`Error::Newer`]; [`Error::Malformed`].
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let malformed = |reason: String| Error::Malformed { what: "manifest".into(), reason };
+        check_format(bytes, MANIFEST_FORMAT, MANIFEST_VERSION, "manifest")?;
+        serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))
+    }
+
+    /// The text of the manifest, as a bundle holds it.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`], never in practice: every field can be written as JSON.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut text = serde_json::to_vec_pretty(self)
+            .map_err(|e| Error::Malformed { what: "manifest".into(), reason: e.to_string() })?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    /// The bytes of all files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    /// The entry of a path.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&FileEntry> {
+        self.files.iter().find(|file| file.path.as_str() == path)
+    }
+}
+
+/// Reads format and version alone, so that a newer document is told from a broken one.
+pub(crate) fn check_format(bytes: &[u8], format: &str, known: u32, what: &'static str) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Head {
+        format: String,
+        version: u32,
+    }
+    let malformed = |reason: String| Error::Malformed { what: what.into(), reason };
+    let head: Head = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
+    if head.format != format {
+        return Err(malformed(format!("it calls itself '{}'", head.format.escape_debug())));
+    }
+    if head.version == 0 || head.version > known {
+        return Err(Error::Newer { what, version: head.version, known });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Manifest {
+        Manifest {
+            format: MANIFEST_FORMAT.into(),
+            version: MANIFEST_VERSION,
+            id: "state-20261123T201500Z-1a2b3c4d".parse().unwrap(),
+            context: ContextName::new("default").unwrap(),
+            read_at: DateTime::UNIX_EPOCH,
+            tool: "si-backup 0.1.0".into(),
+            with: vec![],
+            files: vec![],
+            absent: vec![],
+            left_out: vec![],
+            allowed: vec![],
+        }
+    }
+
+    #[test]
+    fn a_manifest_reads_as_it_was_written() {
+        let manifest = example();
+        assert_eq!(Manifest::parse(&manifest.to_json().unwrap()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn a_newer_version_is_told_from_a_broken_one() {
+        let newer = Manifest { version: MANIFEST_VERSION + 1, ..example() };
+        assert_eq!(Manifest::parse(&newer.to_json().unwrap()).unwrap_err().code(), "newer-format");
+        let other = Manifest { format: "tar".into(), ..example() };
+        assert_eq!(Manifest::parse(&other.to_json().unwrap()).unwrap_err().code(), "malformed");
+        assert_eq!(Manifest::parse(b"{").unwrap_err().code(), "malformed");
+    }
+}

@@ -1,0 +1,422 @@
+//! Reading a bundle: decrypted, decompressed, taken apart, and held against its manifest, in one pass and in bounded
+//! memory, whoever made it.
+
+use crate::blocks::{BLOCK, Blocks};
+use crate::encryption::Identities;
+use crate::inspect::{Inspected, inspect};
+use crate::layout::{self, Shape};
+use crate::manifest::{FileEntry, Manifest};
+use crate::seal::{FILES, MANIFEST};
+use crate::{BundleFault, Error, Result, StatePath, Watch};
+use backup_contract::SnapshotId;
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+/// What a bundle may unpack to without further question, in bytes.
+const ALWAYS_ALLOWED: u64 = 1 << 30;
+/// Beyond that: how many times its sealed size. JSON lines that differ in nothing but a counter come to 100.
+const HIGHEST_RATIO: u64 = 4_000;
+/// The longest manifest that is read into memory, in bytes.
+const MAX_MANIFEST: u64 = 256 * 1024 * 1024;
+/// The longest name that is read from a bundle, in bytes.
+const MAX_NAME: u64 = 4 * 1024;
+/// The size of an archive's blocks, in bytes.
+const TAR_BLOCK: u64 = 512;
+/// The most that all names may take together, in bytes.
+const MAX_NAMES: usize = 64 * 1024 * 1024;
+/// The base-2 logarithm of the largest window that is decompressed: 8 MiB, four times what this software writes.
+const MAX_WINDOW_LOG: u32 = 23;
+/// Bundles of at least this many sealed bytes are decrypted and decompressed on a thread of their own.
+const WORTH_A_THREAD: u64 = 512 * 1024;
+
+/// Takes what a bundle holds, entry by entry. Nothing of it is known to be right until the whole bundle was read.
+pub(crate) trait Sink {
+    fn begin(&mut self, path: &StatePath) -> Result<()>;
+    fn data(&mut self, bytes: &[u8]) -> Result<()>;
+    fn end(&mut self) -> Result<()>;
+}
+
+/// Looks, and keeps nothing.
+pub(crate) struct Discard;
+
+impl Sink for Discard {
+    fn begin(&mut self, _: &StatePath) -> Result<()> {
+        Ok(())
+    }
+    fn data(&mut self, _: &[u8]) -> Result<()> {
+        Ok(())
+    }
+    fn end(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Why reading stopped, before it is known what the bytes of the store have to do with it.
+pub(crate) enum Stop {
+    Fault(BundleFault),
+    Error(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<BundleFault> for Stop {
+    fn from(fault: BundleFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Reads the sealed stream to its end. The manifest that is returned agrees with every byte that `sink` was given.
+pub(crate) fn read_bundle(
+    sealed: &mut (dyn Read + Send),
+    sealed_size: u64,
+    id: &SnapshotId,
+    identities: &Identities,
+    sink: &mut dyn Sink,
+    watch: &dyn Watch,
+) -> std::result::Result<Manifest, Stop> {
+    let age = identities.open(sealed).map_err(|e| match e {
+        age::DecryptError::NoMatchingKeys => {
+            Stop::Error(Error::WrongIdentity { what: format!("the bundle of {id}") })
+        }
+        other => BundleFault::Undecryptable(one_line(&other.to_string())).into(),
+    })?;
+    let plain = Plain::new(age).map_err(|e| Stop::Fault(fault_of(&e)))?;
+    let mut reader = Bounded {
+        inner: plain,
+        read: 0,
+        limit: ALWAYS_ALLOWED.max(sealed_size.saturating_mul(HIGHEST_RATIO)),
+        sealed_size,
+    };
+    if sealed_size < WORTH_A_THREAD {
+        return read_archive(&mut reader, id, sink, watch);
+    }
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel(8);
+        scope.spawn(move || {
+            let mut blocks = Blocks::new(reader, false);
+            loop {
+                let (item, last) = match blocks.next_block() {
+                    Ok(Some(block)) => (Ok(block), false),
+                    Ok(None) => (Ok(Vec::new()), true),
+                    Err(e) => (Err(e), true),
+                };
+                // A closed channel means that nobody wants more.
+                if sender.send(item).is_err() || last {
+                    return;
+                }
+            }
+        });
+        read_archive(&mut Received { receiver, block: Vec::new(), at: 0, ended: false }, id, sink, watch)
+    })
+}
+
+/// The plain stream: what is behind decryption and decompression, and the proof that nothing is behind it.
+struct Plain<R: Read> {
+    decoder: Option<zstd::Decoder<'static, io::BufReader<R>>>,
+}
+
+impl<R: Read> Plain<R> {
+    fn new(age: R) -> io::Result<Self> {
+        let mut decoder = zstd::Decoder::with_buffer(io::BufReader::with_capacity(BLOCK, age))
+            .map_err(|e| tagged(BundleFault::Uncompressable(e.to_string())))?;
+        decoder
+            .window_log_max(MAX_WINDOW_LOG)
+            .map_err(|e| tagged(BundleFault::Uncompressable(e.to_string())))?;
+        Ok(Self { decoder: Some(decoder.single_frame()) })
+    }
+}
+
+impl<R: Read> Read for Plain<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(decoder) = &mut self.decoder else { return Ok(0) };
+        let n = decoder.read(buffer).map_err(decoding)?;
+        if n == 0 && !buffer.is_empty() {
+            let mut rest = self.decoder.take().map(zstd::Decoder::finish);
+            // Reading on makes age look at its last chunk, and shows a second frame.
+            if let Some(rest) = &mut rest
+                && rest.read(&mut [0]).map_err(decoding)? != 0
+            {
+                return Err(tagged(BundleFault::TrailingData));
+            }
+        }
+        Ok(n)
+    }
+}
+
+/// age and the store beneath it fail with errors of the system's kinds, zstd with `Other`.
+fn decoding(e: io::Error) -> io::Error {
+    if e.get_ref().is_some_and(|inner| inner.is::<Tagged>()) {
+        return e;
+    }
+    tagged(match e.kind() {
+        io::ErrorKind::InvalidData => BundleFault::Undecryptable(one_line(&e.to_string())),
+        io::ErrorKind::UnexpectedEof => BundleFault::Undecryptable("it is cut short".into()),
+        _ => BundleFault::Uncompressable(one_line(&e.to_string())),
+    })
+}
+
+/// Ends a stream that unpacks to more than anything honest would.
+struct Bounded<R> {
+    inner: R,
+    read: u64,
+    limit: u64,
+    sealed_size: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.read += n as u64;
+        if self.read > self.limit {
+            return Err(tagged(BundleFault::Bomb { unpacked: self.limit, sealed: self.sealed_size }));
+        }
+        Ok(n)
+    }
+}
+
+/// The blocks of another thread, as a stream.
+struct Received {
+    receiver: Receiver<io::Result<Vec<u8>>>,
+    block: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl Read for Received {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.block.len() && !self.ended {
+            self.block = self.receiver.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
+            self.at = 0;
+            self.ended = self.block.is_empty();
+        }
+        let n = buffer.len().min(self.block.len() - self.at);
+        buffer[..n].copy_from_slice(&self.block[self.at..self.at + n]);
+        self.at += n;
+        Ok(n)
+    }
+}
+
+/// A fault on its way through `io::Error`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Tagged(BundleFault);
+
+fn tagged(fault: BundleFault) -> io::Error {
+    io::Error::other(Tagged(fault))
+}
+
+fn fault_of(e: &io::Error) -> BundleFault {
+    match e.get_ref().and_then(|inner| inner.downcast_ref::<Tagged>()) {
+        Some(Tagged(fault)) => fault.clone(),
+        None => BundleFault::Untarrable(one_line(&e.to_string())),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What was found in the archive, in the order of its entries.
+struct Found {
+    path: StatePath,
+    size: u64,
+    inspected: Inspected,
+}
+
+fn read_archive(
+    reader: &mut dyn Read,
+    id: &SnapshotId,
+    sink: &mut dyn Sink,
+    watch: &dyn Watch,
+) -> std::result::Result<Manifest, Stop> {
+    let io_stop = |e: io::Error| Stop::Fault(fault_of(&e));
+    let mut archive = tar::Archive::new(reader);
+    let mut names = Names::default();
+    let mut found = Vec::new();
+    let mut manifest = None;
+    let mut long_name: Option<Vec<u8>> = None;
+    // Raw: so that no name, and no other extension, is read into memory before its length was looked at.
+    for entry in archive.entries().map_err(io_stop)?.raw(true) {
+        let mut entry = entry.map_err(io_stop)?;
+        if manifest.is_some() {
+            return Err(BundleFault::TrailingData.into());
+        }
+        if entry.header().entry_type().is_gnu_longname() && long_name.is_none() {
+            long_name = Some(read_long_name(&mut entry)?);
+            continue;
+        }
+        let name =
+            String::from_utf8_lossy(&long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned()))
+                .into_owned();
+        if let Some(kind) = not_a_file(entry.header().entry_type()) {
+            return Err(BundleFault::EntryKind { name, kind }.into());
+        }
+        if name == MANIFEST {
+            manifest = Some(read_manifest(&mut entry)?);
+            continue;
+        }
+        let path = names.accept(&name)?;
+        let size = entry.size();
+        sink.begin(&path)?;
+        let inspected = read_file(&mut entry, &path, size, sink, watch)?;
+        sink.end()?;
+        found.push(Found { path, size, inspected });
+    }
+    // One block of zeroes was seen; the archive's end is two, and behind them there is nothing.
+    let mut end = Vec::new();
+    archive.into_inner().take(TAR_BLOCK + 1).read_to_end(&mut end).map_err(io_stop)?;
+    if end.len() as u64 > TAR_BLOCK || end.iter().any(|byte| *byte != 0) {
+        return Err(BundleFault::TrailingData.into());
+    }
+    let manifest = manifest.ok_or(BundleFault::NoManifest)?;
+    compare(&manifest, &found, id)?;
+    Ok(manifest)
+}
+
+fn read_long_name(entry: &mut dyn Read) -> std::result::Result<Vec<u8>, Stop> {
+    let mut name = Vec::new();
+    entry.take(MAX_NAME + 1).read_to_end(&mut name).map_err(|e| fault_of(&e))?;
+    if name.len() as u64 > MAX_NAME {
+        return Err(BundleFault::EntryName {
+            name: String::from_utf8_lossy(&name[..64]).into_owned(),
+            reason: format!("it is longer than {MAX_NAME} bytes"),
+        }
+        .into());
+    }
+    if name.last() == Some(&0) {
+        name.pop();
+    }
+    Ok(name)
+}
+
+fn read_manifest(entry: &mut dyn Read) -> std::result::Result<Manifest, Stop> {
+    let mut text = Vec::new();
+    entry.take(MAX_MANIFEST + 1).read_to_end(&mut text).map_err(|e| fault_of(&e))?;
+    if text.len() as u64 > MAX_MANIFEST {
+        return Err(BundleFault::Untarrable("its manifest is longer than any is".into()).into());
+    }
+    Ok(Manifest::parse(&text)?)
+}
+
+fn read_file(
+    entry: &mut dyn Read,
+    path: &StatePath,
+    size: u64,
+    sink: &mut dyn Sink,
+    watch: &dyn Watch,
+) -> std::result::Result<Inspected, Stop> {
+    let shape = layout::shape_of(path.as_str());
+    let mut blocks = Blocks::new(entry, shape == Shape::Log);
+    let ((), inspected) = inspect(shape, size, None, |feed| -> std::result::Result<(), Stop> {
+        let mut left = size;
+        while let Some(block) = blocks.next_block().map_err(|e| fault_of(&e))? {
+            if watch.stop() {
+                return Err(Error::Stopped.into());
+            }
+            watch.advanced(block.len() as u64);
+            left = left.saturating_sub(block.len() as u64);
+            sink.data(&block)?;
+            feed(Arc::new(block));
+        }
+        if left > 0 { Err(BundleFault::Untarrable(format!("'{path}' is cut short")).into()) } else { Ok(()) }
+    })?;
+    Ok(inspected)
+}
+
+/// What an entry is, when it is no plain file.
+fn not_a_file(kind: tar::EntryType) -> Option<&'static str> {
+    use tar::EntryType;
+    Some(match kind {
+        EntryType::Regular => return None,
+        EntryType::Link => "a hard link",
+        EntryType::Symlink => "a symbolic link",
+        EntryType::Char | EntryType::Block => "a device",
+        EntryType::Directory => "a directory",
+        EntryType::Fifo => "a pipe",
+        EntryType::GNUSparse => "a sparse file",
+        _ => "an extension",
+    })
+}
+
+/// The names so far: each of them once, also where case does not count.
+#[derive(Default)]
+struct Names {
+    folded: HashSet<String>,
+    bytes: usize,
+}
+
+impl Names {
+    fn accept(&mut self, name: &str) -> std::result::Result<StatePath, Stop> {
+        let refuse = |reason: String| Stop::Fault(BundleFault::EntryName { name: name.to_owned(), reason });
+        let Some(rest) = name.strip_prefix(FILES) else {
+            return Err(refuse(format!("it is not below '{FILES}'")));
+        };
+        let path = StatePath::new(rest).map_err(|e| match e {
+            Error::Path { reason, .. } => refuse(reason.to_owned()),
+            other => Stop::Error(other),
+        })?;
+        if !layout::may_be_in_a_bundle(&path) {
+            return Err(refuse("no backup takes such a file".into()));
+        }
+        self.bytes += name.len();
+        if self.bytes > MAX_NAMES {
+            return Err(refuse("there are more names than any context has".into()));
+        }
+        if self.folded.insert(path.folded()) {
+            Ok(path)
+        } else {
+            Err(BundleFault::Duplicate(name.to_owned()).into())
+        }
+    }
+}
+
+/// Holds what was found against what the manifest says.
+fn compare(manifest: &Manifest, found: &[Found], id: &SnapshotId) -> std::result::Result<(), BundleFault> {
+    if manifest.id != *id {
+        return Err(BundleFault::OtherSnapshot { found: manifest.id.to_string() });
+    }
+    let mismatch =
+        |path: &StatePath, detail: String| BundleFault::Mismatch { path: path.to_string(), detail };
+    if let Some(extra) = found.get(manifest.files.len()) {
+        return Err(mismatch(&extra.path, "it is not in the manifest".into()));
+    }
+    if let Some(missing) = manifest.files.get(found.len()) {
+        return Err(mismatch(&missing.path, "it is missing".into()));
+    }
+    for (said, found) in manifest.files.iter().zip(found) {
+        compare_file(said, found)?;
+    }
+    Ok(())
+}
+
+fn compare_file(said: &FileEntry, found: &Found) -> std::result::Result<(), BundleFault> {
+    let mismatch = |detail: String| Err(BundleFault::Mismatch { path: said.path.to_string(), detail });
+    let inspected = &found.inspected;
+    if said.path != found.path {
+        return mismatch(format!("'{}' is in its place", found.path));
+    }
+    if said.size != found.size {
+        return mismatch(format!("it has {} bytes instead of {}", found.size, said.size));
+    }
+    if said.sha256 != inspected.sha256 {
+        return mismatch("its digest is another".into());
+    }
+    if let Some(why) = &inspected.not_json
+        && said.class == layout::Class::Protected
+    {
+        return Err(BundleFault::NotWellFormed { path: said.path.to_string(), detail: why.clone() });
+    }
+    if said.shape == Shape::Log
+        && (said.lines, said.malformed_lines) != (Some(inspected.lines), inspected.malformed_lines)
+    {
+        return mismatch("its count of lines is another".into());
+    }
+    Ok(())
+}

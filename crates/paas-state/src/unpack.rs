@@ -1,0 +1,241 @@
+use crate::open::Sink;
+use crate::{Error, Manifest, Result, StatePath};
+use backup_contract::SnapshotId;
+use backup_store::{durable, outside_git_work_tree};
+use cap_fs_ext::{DirExt, OpenOptionsFollowExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, OpenOptions, OpenOptionsExt};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The files of a snapshot, unpacked beside their target and proved equal to the manifest, not yet visible there.
+///
+/// Only a bundle that was read to its end and found right becomes one; dropped, it leaves nothing behind.
+///
+/// ```compile_fail
+/// fn publish_without_proof(staging: paas_state::Staging) {
+///     staging.publish(); // only a `StagedTree` can be published
+/// }
+/// ```
+#[derive(Debug)]
+pub struct StagedTree {
+    staging: Staging,
+    manifest: Manifest,
+}
+
+impl StagedTree {
+    /// What was unpacked.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The directory that holds the unpacked files until they are published.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.staging.path
+    }
+
+    /// Makes everything durable, then visible at the target, in one rename.
+    ///
+    /// # Errors
+    /// [`Error::TargetNotEmpty`] when something was put there meanwhile; [`Error::Io`].
+    pub fn publish(mut self) -> Result<Manifest> {
+        let staging = &mut self.staging;
+        staging.restore_times(&self.manifest)?;
+        staging.sync()?;
+        let io = |operation, path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Io { operation, path, source }
+        };
+        match std::fs::rename(&staging.path, &staging.target) {
+            Ok(()) => {}
+            // rename(2) replaces an empty directory, and nothing else.
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::DirectoryNotEmpty
+                        | io::ErrorKind::AlreadyExists
+                        | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Err(Error::TargetNotEmpty(staging.target.clone()));
+            }
+            Err(e) => return Err(io("rename", &staging.target)(e)),
+        }
+        staging.published = true;
+        if let Some(parent) = staging.target.parent() {
+            durable::sync_dir(parent)?;
+        }
+        Ok(self.manifest)
+    }
+}
+
+/// A directory beside the target into which a bundle is unpacked while it is being proved.
+#[derive(Debug)]
+pub struct Staging {
+    path: PathBuf,
+    target: PathBuf,
+    dir: Dir,
+    published: bool,
+    only: Option<StatePath>,
+    dirs: HashMap<String, Dir>,
+    written: Vec<StatePath>,
+    current: Option<File>,
+}
+
+impl Staging {
+    /// Makes the staging directory for `target`, which is to be new or an empty directory outside of git work trees.
+    /// With `only`, that file alone is unpacked; the rest of the bundle is read and proved all the same.
+    ///
+    /// # Errors
+    /// [`Error::TargetNotEmpty`]; [`Error::Store`] inside a git work tree; [`Error::Io`].
+    pub fn beside(target: &Path, only: Option<StatePath>) -> Result<Self> {
+        let target = std::path::absolute(target).map_err(|source| Error::Io {
+            operation: "resolve",
+            path: target.to_owned(),
+            source,
+        })?;
+        outside_git_work_tree(&target)?;
+        let io = |operation, path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Io { operation, path, source }
+        };
+        match std::fs::read_dir(&target) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    return Err(Error::TargetNotEmpty(target));
+                }
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Err(Error::TargetNotEmpty(target)),
+            Err(e) => return Err(io("list", &target)(e)),
+        }
+        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
+            return Err(Error::TargetNotEmpty(target));
+        };
+        let mut hidden = OsString::from(".");
+        hidden.push(name);
+        let mut random = [0; 4];
+        getrandom::fill(&mut random).map_err(|_| Error::Random)?;
+        hidden.push(format!(".si-backup-{:08x}.partial", u32::from_ne_bytes(random)));
+        let above = Dir::open_ambient_dir(parent, ambient_authority()).map_err(io("open", parent))?;
+        let path = parent.join(&hidden);
+        let mut private = DirBuilder::new();
+        private.mode(0o700);
+        above.create_dir_with(&hidden, &private).map_err(io("create", &path))?;
+        let dir = above.open_dir_nofollow(&hidden).map_err(io("open", &path))?;
+        Ok(Self {
+            path,
+            target,
+            dir,
+            published: false,
+            only,
+            dirs: HashMap::new(),
+            written: Vec::new(),
+            current: None,
+        })
+    }
+
+    /// What was unpacked is what the manifest says.
+    pub(crate) fn proved(self, manifest: Manifest, id: &SnapshotId) -> Result<StagedTree> {
+        match &self.only {
+            Some(only) if !self.written.contains(only) => {
+                Err(Error::NoSuchFile { id: id.clone(), path: only.to_string() })
+            }
+            _ => Ok(StagedTree { staging: self, manifest }),
+        }
+    }
+
+    fn io(&self, operation: &'static str, at: &str) -> impl FnOnce(io::Error) -> Error + use<> {
+        let path = self.path.join(at);
+        move |source| Error::Io { operation, path, source }
+    }
+
+    /// The handle of a directory below the staging directory, made on the way.
+    fn directory(&mut self, path: &StatePath) -> Result<&Dir> {
+        let mut at = String::new();
+        for part in path.split().0 {
+            let above = at.clone();
+            if !at.is_empty() {
+                at.push('/');
+            }
+            at.push_str(part);
+            if self.dirs.contains_key(&at) {
+                continue;
+            }
+            let parent = self.dirs.get(&above).unwrap_or(&self.dir);
+            let mut private = DirBuilder::new();
+            private.mode(0o700);
+            parent.create_dir_with(part, &private).map_err(self.io("create", &at))?;
+            let dir = parent.open_dir_nofollow(part).map_err(self.io("open", &at))?;
+            self.dirs.insert(at.clone(), dir);
+        }
+        Ok(self.dirs.get(&at).unwrap_or(&self.dir))
+    }
+
+    fn restore_times(&mut self, manifest: &Manifest) -> Result<()> {
+        for path in std::mem::take(&mut self.written) {
+            let Some(entry) = manifest.file(path.as_str()) else { continue };
+            let at = SystemTime::UNIX_EPOCH
+                + Duration::from_secs(u64::try_from(entry.mtime.timestamp()).unwrap_or(0));
+            let failed = self.io("set the time of", path.as_str());
+            let (_, name) = path.split();
+            let mut options = OpenOptions::new();
+            options.write(true).follow(cap_fs_ext::FollowSymlinks::No);
+            let dir = self.directory(&path)?;
+            dir.open_with(name, &options)
+                .and_then(|file| file.into_std().set_modified(at))
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<()> {
+        for at in self.dirs.keys() {
+            durable::sync_dir(&self.path.join(at))?;
+        }
+        Ok(durable::sync_dir(&self.path)?)
+    }
+}
+
+impl Sink for Staging {
+    fn begin(&mut self, path: &StatePath) -> Result<()> {
+        if self.only.as_ref().is_some_and(|only| only != path) {
+            return Ok(());
+        }
+        let failed = self.io("create", path.as_str());
+        let (_, name) = path.split();
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600).follow(cap_fs_ext::FollowSymlinks::No);
+        let file = self.directory(path)?.open_with(name, &options).map_err(failed)?;
+        self.current = Some(file);
+        self.written.push(path.clone());
+        Ok(())
+    }
+
+    fn data(&mut self, bytes: &[u8]) -> Result<()> {
+        let failed = self.io("write", self.written.last().map_or("", StatePath::as_str));
+        match &mut self.current {
+            Some(file) => file.write_all(bytes).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self) -> Result<()> {
+        let failed = self.io("flush", self.written.last().map_or("", StatePath::as_str));
+        self.current.take().map_or(Ok(()), |file| file.sync_all().map_err(failed))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.published {
+            // Nothing can be said from here; what stays is hidden, private and named after this software.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
