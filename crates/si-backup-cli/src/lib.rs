@@ -1,1 +1,112 @@
-//! si-backup-cli: introduction to come.
+//! The command line of si-backup, as a library: `si` embeds the same commands.
+//!
+//! | part | here |
+//! |---|---|
+//! | what can be typed | [`args`]: clap types that flatten into another parser |
+//! | the settings file | [`settings`] |
+//! | what comes from outside: environment, clock, terminal, signals | [`World`] |
+//! | what a command works with | [`Session`]: home, context, store, keys, trail, leases |
+//! | what a command does | [`usecase`], one file a verb |
+//! | what it prints | [`Report`], made of the rows and texts of [`view`] |
+//! | how it ends | [`CliError::exit_code`] |
+//!
+//! Everything that decides or acts lies in the libraries beneath; what is here composes them.
+
+pub mod args;
+mod error;
+mod home;
+mod progress;
+mod report;
+mod session;
+pub mod settings;
+mod shelf;
+pub mod usecase;
+pub mod view;
+mod world;
+
+pub use error::CliError;
+pub use home::Home;
+pub use progress::{Meter, ProgressMode, metered};
+pub use report::{Mode, Report, Rows};
+pub use session::{Session, open_store_url, store_directory};
+pub use shelf::Shelf;
+pub use world::{Interrupts, World};
+
+use args::Cli;
+use clap::Parser;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The program: everything from the world of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    match World::real() {
+        Ok(mut world) => ExitCode::from(run(&mut world)),
+        Err(e) => {
+            // There is no world to print into yet.
+            let _ = writeln!(std::io::stderr(), "error: cannot set a signal handler: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one command in a world, and returns its exit code.
+pub fn run(world: &mut World) -> u8 {
+    let wants_json = world.args.iter().any(|arg| arg == "--json");
+    let cli = match Cli::try_parse_from(&world.args) {
+        Ok(cli) => cli,
+        Err(e) => return usage(world, wants_json, &e),
+    };
+    let (verbose, quiet, color) = (cli.global.verbose, cli.global.quiet, cli.global.color);
+    let command = cli.command.name();
+    let (report, context, warnings) = match Session::new(world, cli.global) {
+        Ok(session) => {
+            let report = usecase::dispatch(&session, &cli.command);
+            let report = report.unwrap_or_else(|error| Report::failed(command, session.explain(error)));
+            (report, session.context.to_string(), session.take_warnings())
+        }
+        Err(error) => (Report::failed(command, error), String::new(), Vec::new()),
+    };
+    let style = view::Style::choose(color, world);
+    if wants_json {
+        let envelope = report.envelope(&context, &warnings);
+        print(world, &format!("{envelope:#}\n"));
+    } else {
+        print(world, &style.text(&report.text));
+        let mut complaints = String::new();
+        if !quiet {
+            warnings.iter().for_each(|warning| complaints += &format!("warning: {warning}\n"));
+        }
+        if let Some(error) = &report.error {
+            complaints += &view::error_text(error, verbose);
+        }
+        // Standard error may be closed; the exit code still tells.
+        let _ = world.err.write_all(style.complaint(&complaints).as_bytes());
+    }
+    report.exit
+}
+
+/// A closed pipe is a reader who has seen enough.
+fn print(world: &mut World, text: &str) {
+    let _ = world.out.write_all(text.as_bytes()).and_then(|()| world.out.flush());
+}
+
+fn usage(world: &mut World, wants_json: bool, error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        let text = error.render();
+        print(world, &if world.out_is_terminal { text.ansi().to_string() } else { text.to_string() });
+        return 0;
+    }
+    if wants_json {
+        let plain = error.render().to_string();
+        let message = plain.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let error = CliError::usage(message, "'si-backup help' lists the commands and their options");
+        let report = Report::failed("backup", error);
+        print(world, &format!("{:#}\n", report.envelope("", &[])));
+    } else {
+        let text = error.render();
+        let text = if world.err_is_terminal { text.ansi().to_string() } else { text.to_string() };
+        let _ = world.err.write_all(text.as_bytes());
+    }
+    2
+}

@@ -1,0 +1,39 @@
+//! What can be typed. The types derive clap's traits, so that another program can flatten them into its own parser.
+
+mod global;
+mod verbs;
+
+pub use global::{ColorChoice, GlobalArgs, ProgressChoice};
+pub use verbs::{
+    AuditCommand, Command, DiffArgs, EventsCommand, ExtractArgs, InitArgs, KitArgs, ListArgs, PinArgs,
+    RunArgs, ShowArgs, StatusArgs, SubjectArgs, UnpinArgs, VerifyArgs,
+};
+
+use clap::Parser;
+
+/// Backs up the private state of si, proves the backups, and brings them back.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "si-backup",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  si-backup init --store file:///srv/backups/si   settings and keys for this host
+  si-backup run --state --dry-run                 what would be taken, left out, and found
+  si-backup run --state                           make a backup, and prove it
+  si-backup list                                  what there is, and how far it is proved
+  si-backup extract LATEST --state --into /tmp/s  unpack into a new directory
+
+Exit codes: 0 done, 1 failed, 2 usage or settings, 3 done in part, 10 findings, 11 locked,
+12 not restorable or not verified, 130 and 143 interrupted."
+)]
+pub struct Cli {
+    /// Options that every command takes.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}

@@ -1,0 +1,269 @@
+use backup_contract::Level;
+use clap::{Args, Subcommand};
+use paas_state::OptionalTree;
+use std::path::PathBuf;
+
+/// What si-backup can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Write settings and keys for this host
+    Init(InitArgs),
+    /// Print the recovery sheet: what is needed to come back after the loss of this host
+    Kit(KitArgs),
+    /// Make a backup, and prove it
+    Run(RunArgs),
+    /// Say how safe the data is now
+    Status(StatusArgs),
+    /// List the snapshots
+    List(ListArgs),
+    /// Show one snapshot
+    Show(ShowArgs),
+    /// Compare a snapshot with another, or with the live state
+    Diff(DiffArgs),
+    /// Prove snapshots, and write the evidence beside them
+    Verify(VerifyArgs),
+    /// Unpack a snapshot into a new or empty directory
+    Extract(ExtractArgs),
+    /// Keep a snapshot, whatever the retention says
+    Pin(PinArgs),
+    /// Take a pin back
+    Unpin(UnpinArgs),
+    /// Look at the audit trail
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Look at the events of the context
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// Check the host, the settings, the keys, the store and the state
+    #[command(after_help = "Example:\n  si-backup doctor --json | jq '.checks[] | select(.ok | not)'")]
+    Doctor,
+}
+
+/// Which subject a command is about.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct SubjectArgs {
+    /// The private state of the context (the only subject so far, and the default)
+    #[arg(long)]
+    pub state: bool,
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  si-backup init --store file:///srv/backups/si
+  si-backup init --store file:///srv/backups/si --recipient age1... --recipient age1...
+
+Without --recipient an age identity is made on this host. Add a second recipient whose identity is
+kept away from the host: a backup that only the lost host could open is no backup.")]
+pub struct InitArgs {
+    /// Where backups go: file:///an/existing/directory
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// Who can open the backups, age1...; may be given several times
+    #[arg(long, value_name = "RECIPIENT")]
+    pub recipient: Vec<String>,
+}
+
+/// Arguments of `kit`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  si-backup kit --out recovery-sheet.txt && lp recovery-sheet.txt")]
+pub struct KitArgs {
+    /// Write the sheet to a new file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  si-backup run --state --dry-run
+  si-backup run --state --with releases,cache")]
+pub struct RunArgs {
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    /// Optional trees of the state to take too: releases, cache
+    #[arg(long, value_name = "TREES", value_delimiter = ',')]
+    pub with: Vec<OptionalTree>,
+    /// Show what would be taken, left out, and found; store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  si-backup status --state")]
+pub struct StatusArgs {
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+}
+
+/// Arguments of `list`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  si-backup list --json | jq -r '.data[] | select(.restorable).id'")]
+pub struct ListArgs {
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  si-backup show LATEST --state\n  si-backup show state-20261123")]
+pub struct ShowArgs {
+    /// The snapshot: its id, a unique beginning of it, or LATEST
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  si-backup diff LATEST                       what changed since the newest backup
+  si-backup diff state-20261122 state-20261123")]
+pub struct DiffArgs {
+    /// The older side: an id, a unique beginning of one, or LATEST
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The newer side: an id, LATEST, or 'live'
+    #[arg(value_name = "ID|live", default_value = "live")]
+    pub other: String,
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  si-backup verify                  prove the newest snapshot at level 'content'
+  si-backup verify --all --level checksum
+
+Levels: stored (every object is there, with its size), checksum (every byte read again),
+content (decrypted, each file equal to the manifest and well-formed).")]
+pub struct VerifyArgs {
+    /// The snapshot: its id, a unique beginning of it, or LATEST
+    #[arg(value_name = "ID", default_value = "LATEST", conflicts_with = "all")]
+    pub id: String,
+    /// Every snapshot
+    #[arg(long)]
+    pub all: bool,
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    /// How far to prove it: stored, checksum or content
+    #[arg(long, value_name = "LEVEL", default_value = "content")]
+    pub level: Level,
+}
+
+/// Arguments of `extract`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  si-backup extract LATEST --state --into /tmp/state
+  si-backup extract state-20261123 --into /tmp/state --file targets.json")]
+pub struct ExtractArgs {
+    /// The snapshot: its id, a unique beginning of it, or LATEST
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    /// A new or an empty directory; nothing else is touched
+    #[arg(long, value_name = "DIR")]
+    pub into: PathBuf,
+    /// Only this file of the snapshot
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<String>,
+}
+
+/// Arguments of `pin`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Example:\n  si-backup pin LATEST --reason 'before the move to Frankfurt' --until 2027-03-01T00:00:00Z"
+)]
+pub struct PinArgs {
+    /// The snapshot: its id, a unique beginning of it, or LATEST
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    /// Why it is kept
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Until when, as RFC 3339 with an offset [default: until it is unpinned]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub until: Option<chrono::DateTime<chrono::Utc>>,
+}
+
+/// Arguments of `unpin`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  si-backup unpin state-20261123")]
+pub struct UnpinArgs {
+    /// The snapshot: its id, or a unique beginning of it
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+}
+
+/// What to do with the audit trail.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AuditCommand {
+    /// List what was done, oldest first
+    List,
+    /// Check the chains, and hold them against the store's copies
+    #[command(after_help = "Exit code 10 when an entry was changed, removed, reordered or cut off.")]
+    Verify,
+}
+
+/// What to do with the events of the context.
+#[derive(Debug, Clone, Subcommand)]
+pub enum EventsCommand {
+    /// List the newest events, newest last
+    List {
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
+    },
+}
+
+fn parse_time(text: &str) -> Result<chrono::DateTime<chrono::Utc>, String> {
+    chrono::DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|e| format!("{e}; write it like 2027-03-01T00:00:00Z"))
+}
+
+impl Command {
+    /// The command in the words of si's envelope.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "backup init",
+            Self::Kit(_) => "backup kit",
+            Self::Run(_) => "backup run",
+            Self::Status(_) => "backup status",
+            Self::List(_) => "backup list",
+            Self::Show(_) => "backup show",
+            Self::Diff(_) => "backup diff",
+            Self::Verify(_) => "backup verify",
+            Self::Extract(_) => "backup extract",
+            Self::Pin(_) => "backup pin",
+            Self::Unpin(_) => "backup unpin",
+            Self::Audit(AuditCommand::List) => "backup audit list",
+            Self::Audit(AuditCommand::Verify) => "backup audit verify",
+            Self::Events(EventsCommand::List { .. }) => "backup events list",
+            Self::Doctor => "backup doctor",
+        }
+    }
+}

@@ -1,0 +1,218 @@
+use crate::settings::SettingsError;
+use backup_contract::{Finding, Severity};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CliError {
+    /// The words of the command line make no command.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong with them.
+        message: String,
+        /// What would be right.
+        hint: Option<String>,
+    },
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A noun of the command line or of a record is none.
+    #[error(transparent)]
+    Contract(#[from] backup_contract::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] backup_store::Error),
+    /// The state could not be backed up, proved or opened.
+    #[error(transparent)]
+    State(#[from] paas_state::Error),
+    /// Evidence, trail, pins or origin.
+    #[error(transparent)]
+    Guard(#[from] restore_guard::Error),
+    /// No snapshot of that name.
+    #[error("there is no snapshot '{0}'")]
+    NoSnapshot(String),
+    /// There is no snapshot at all that could be meant.
+    #[error("there is no restorable snapshot of {subject} in context '{context}'")]
+    NothingThere {
+        /// What was asked for.
+        subject: String,
+        /// In which context.
+        context: String,
+    },
+    /// The beginning of more than one id.
+    #[error("'{prefix}' is the beginning of {} ids", candidates.len())]
+    Ambiguous {
+        /// What was given.
+        prefix: String,
+        /// What it could mean.
+        candidates: Vec<String>,
+    },
+    /// Another process of this home works on the same thing.
+    #[error("another run on this host holds {}", .0.display())]
+    Busy(PathBuf),
+    /// Another host has claimed a context of this name.
+    #[error("the store holds backups of another context named '{context}', claimed by {by}")]
+    ForeignOrigin {
+        /// The context.
+        context: String,
+        /// Who claimed it.
+        by: String,
+    },
+    /// The snapshot was stored, and could not be proved.
+    #[error("{id} was not proved at level {level}: {why}")]
+    NotProved {
+        /// The snapshot.
+        id: String,
+        /// The level that was asked for.
+        level: backup_contract::Level,
+        /// What failed.
+        why: String,
+    },
+    /// Content can only be proved with the identity.
+    #[error("this needs the identity that opens the bundles, and the settings name none that is here")]
+    NoIdentity,
+    /// A file of this software's own home.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The state root is where si itself would refuse it.
+    #[error("the state root is inside a git work tree")]
+    RepoState(#[source] backup_store::Error),
+    /// Somebody asked to stop.
+    #[error("stopped by {}", signal_name(*.0))]
+    Interrupted(usize),
+}
+
+fn signal_name(signal: usize) -> &'static str {
+    match signal {
+        2 => "SIGINT",
+        15 => "SIGTERM",
+        _ => "a signal",
+    }
+}
+
+impl CliError {
+    /// A usage error.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hint: Some(hint.into()) }
+    }
+
+    /// A stable, kebab-case code for scripts.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Usage { .. } => "usage",
+            Self::Settings(e) => e.code(),
+            Self::Contract(e) => e.code(),
+            Self::Store(e) => e.code(),
+            Self::State(e) => e.code(),
+            Self::Guard(e) => e.code(),
+            Self::NoSnapshot(_) => "no-such-snapshot",
+            Self::NothingThere { .. } => "no-restorable-snapshot",
+            Self::Ambiguous { .. } => "ambiguous-id",
+            Self::Busy(_) => "busy",
+            Self::ForeignOrigin { .. } => "foreign-origin",
+            Self::NotProved { .. } => "verification-failed",
+            Self::NoIdentity => "no-identity",
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied => "permission-denied",
+                std::io::ErrorKind::StorageFull => "disk-full",
+                std::io::ErrorKind::NotFound => "not-found",
+                _ => "io",
+            },
+            Self::RepoState(_) => "state-root-in-git",
+            Self::Interrupted(_) => "interrupted",
+        }
+    }
+
+    /// What to do next, where there is something to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Usage { hint, .. } => hint.clone(),
+            Self::Settings(e) => e.hint(),
+            Self::Contract(e) => Some(e.hint().to_owned()),
+            Self::Store(e) => e.hint().map(str::to_owned),
+            Self::State(e) => e.hint(),
+            Self::Guard(e) => e.hint().map(str::to_owned),
+            Self::NoSnapshot(_) => Some("'si-backup list' prints the ids".into()),
+            Self::NothingThere { .. } => Some("make one with 'si-backup run --state'".into()),
+            Self::Ambiguous { candidates, .. } => Some(format!("it could be {}", candidates.join(", "))),
+            Self::Busy(_) => Some("wait for it with --lock-wait 5m".into()),
+            Self::ForeignOrigin { .. } => Some("choose another store or another name for this context".into()),
+            Self::NotProved { .. } => {
+                Some("look at its evidence with 'si-backup show', and make a new backup with 'si-backup run'".into())
+            }
+            Self::NoIdentity => Some("set 'identity' in the settings, or use --level checksum".into()),
+            Self::RepoState(_) => Some(
+                "move it out, so that no secret is ever committed; SI_PAAS_ALLOW_REPO_STATE=1 allows it, as in si".into(),
+            ),
+            Self::Io { .. } | Self::Interrupted(_) => None,
+        }
+    }
+
+    /// The exit code. Every error has one here, and nowhere else.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } | Self::Settings(_) | Self::Contract(_) => 2,
+            Self::NoSnapshot(_) | Self::Ambiguous { .. } | Self::NoIdentity | Self::RepoState(_) => 2,
+            Self::ForeignOrigin { .. } => 2,
+            Self::NothingThere { .. } | Self::NotProved { .. } => 12,
+            Self::Busy(_) => 11,
+            Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
+            Self::Io { .. } => 1,
+            Self::Store(e) => of_code(e.code()),
+            Self::State(e) => of_code(e.code()),
+            Self::Guard(e) => of_code(e.code()),
+        }
+    }
+
+    /// The findings behind it, when it is about findings.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        match self {
+            Self::State(paas_state::Error::Blocked(findings)) => findings,
+            _ => &[],
+        }
+    }
+}
+
+/// The libraries' errors may grow; what is not named here is a plain failure.
+fn of_code(code: &str) -> u8 {
+    match code {
+        "invalid-key"
+        | "store-missing"
+        | "inside-git-work-tree"
+        | "no-such-context"
+        | "invalid-path"
+        | "allow-list-invalid"
+        | "invalid-recipient"
+        | "no-recipient"
+        | "identity-invalid"
+        | "identity-exposed"
+        | "target-not-empty"
+        | "no-such-file"
+        | "key-exposed"
+        | "key-invalid" => 2,
+        "state-findings" => 10,
+        "lease-held" | "lease-lost" => 11,
+        "object-corrupt" | "bundle-refused" | "wrong-identity" | "malformed" | "object-malformed"
+        | "newer-format" | "object-too-large" => 12,
+        _ => 1,
+    }
+}
+
+/// Whether one of the findings is an error.
+#[must_use]
+pub(crate) fn blocks(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.severity == Severity::Error)
+}

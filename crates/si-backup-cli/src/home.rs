@@ -1,0 +1,149 @@
+use crate::CliError;
+use crate::world::World;
+use backup_contract::ContextName;
+use backup_store::{Observation, durable, outside_git_work_tree};
+use restore_guard::{Trail, WriterId, WriterKey};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often a lock on a local file is tried while waiting for it.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The program's own files: settings, keys, trail, locks. Nothing in it is the only copy of anything but the keys.
+#[derive(Debug, Clone)]
+pub struct Home(PathBuf);
+
+impl Home {
+    /// `$SI_BACKUP_HOME`, else `~/.si/backup`.
+    #[must_use]
+    pub fn of(world: &World) -> Self {
+        Self(world.var("SI_BACKUP_HOME").map_or_else(|| world.home().join(".si/backup"), PathBuf::from))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Makes it, 0700, outside of every git work tree.
+    ///
+    /// # Errors
+    /// [`CliError::Store`].
+    pub fn make(&self) -> Result<(), CliError> {
+        outside_git_work_tree(&self.0)?;
+        Ok(durable::create_dir_all(&self.0, 0o700)?)
+    }
+
+    /// The age identity that `init` makes.
+    #[must_use]
+    pub fn identity(&self) -> PathBuf {
+        self.0.join("identity.txt")
+    }
+
+    /// The key that signs this host's evidence.
+    #[must_use]
+    pub fn signing_key(&self) -> PathBuf {
+        self.0.join("signing.key")
+    }
+
+    /// Reads the signing key.
+    ///
+    /// # Errors
+    /// [`CliError::Guard`].
+    pub fn open_signing_key(&self) -> Result<WriterKey, CliError> {
+        Ok(WriterKey::open(&self.signing_key())?)
+    }
+
+    /// The random id of this home, made with it.
+    ///
+    /// # Errors
+    /// [`CliError::Guard`].
+    pub fn writer(&self) -> Result<WriterId, CliError> {
+        Ok(WriterId::open_or_create(&self.0.join("writer-id"))?)
+    }
+
+    /// The trail of this home about a context.
+    ///
+    /// # Errors
+    /// [`CliError::Guard`], [`CliError::Store`].
+    pub fn trail(&self, context: &ContextName) -> Result<Trail, CliError> {
+        let dir = self.0.join("trail");
+        durable::create_dir_all(&dir, 0o700)?;
+        Ok(Trail::new(dir.join(format!("{context}.jsonl")), context.clone(), self.writer()?))
+    }
+
+    /// Keeps other processes of this home from doing `what` until the returned file is dropped, also by a crash.
+    ///
+    /// # Errors
+    /// [`CliError::Busy`] when `wait` is over; [`CliError::Interrupted`].
+    pub fn lock(&self, what: &str, wait: Duration, world: &World) -> Result<File, CliError> {
+        let dir = self.0.join("locks");
+        durable::create_dir_all(&dir, 0o700)?;
+        let path = dir.join(format!("{what}.lock"));
+        let io = |source| CliError::Io { operation: "lock", path: path.clone(), source };
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(io)?;
+        let began = world.clock.monotonic();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(e)) => return Err(io(e)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if let Some(signal) = world.interrupts.signal() {
+                return Err(CliError::Interrupted(signal));
+            }
+            let left = wait.saturating_sub(world.clock.monotonic().saturating_sub(began));
+            if left.is_zero() {
+                return Err(CliError::Busy(path));
+            }
+            world.clock.sleep(POLL.min(left));
+        }
+    }
+
+    /// What this home saw of a lease of others; nothing after the machine was started anew.
+    #[must_use]
+    pub fn observation(&self, lease: &str, world: &World) -> Observation {
+        std::fs::read(self.observation_path(lease))
+            .ok()
+            .and_then(|text| serde_json::from_slice::<Seen>(&text).ok())
+            .filter(|seen| seen.boot_id == world.boot_id && !seen.boot_id.is_empty())
+            .map_or_else(Observation::new, |seen| seen.observation)
+    }
+
+    /// Remembers what was seen of a lease, so that the next process can judge its holder.
+    ///
+    /// # Errors
+    /// [`CliError::Store`].
+    pub fn remember(&self, lease: &str, observation: &Observation, world: &World) -> Result<(), CliError> {
+        let path = self.observation_path(lease);
+        if *observation == Observation::new() {
+            // Nothing to remember; a file that is not there says the same.
+            let _ = std::fs::remove_file(path);
+            return Ok(());
+        }
+        let seen = Seen { boot_id: world.boot_id.clone(), observation: observation.clone() };
+        durable::create_dir_all(&self.0.join("leases"), 0o700)?;
+        let text = serde_json::to_vec(&seen).unwrap_or_default();
+        Ok(durable::replace(&path, &text, 0o600)?)
+    }
+
+    fn observation_path(&self, lease: &str) -> PathBuf {
+        self.0.join("leases").join(format!("{}.json", lease.replace('/', "-")))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Seen {
+    boot_id: String,
+    observation: Observation,
+}

@@ -1,0 +1,385 @@
+use crate::args::GlobalArgs;
+use crate::home::Home;
+use crate::report::message_of;
+use crate::settings::{self, ContextSettings, Settings, SettingsError, StoreSettings};
+use crate::world::World;
+use crate::{CliError, ProgressMode};
+use backup_contract::ContextName;
+use backup_store::{DirStore, Holder, Lease, LeaseRequest, Store, outside_git_work_tree};
+use chrono::{DateTime, Utc};
+use paas_state::{AllowList, ContextDir, Identities, Recipients};
+use restore_guard::{ActOutcome, Action, TrailEvent, TrustedWriters};
+use std::cell::{OnceCell, RefCell};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+/// After how long a silence another host may take a run for dead.
+const LEASE_TTL: Duration = Duration::from_secs(90);
+
+/// What a command works with: the world, the words, and what the settings make of them.
+#[derive(Debug)]
+pub struct Session<'w> {
+    /// The world.
+    pub world: &'w World,
+    /// The options that every command takes.
+    pub global: GlobalArgs,
+    /// The program's own files.
+    pub home: Home,
+    /// The context that is meant.
+    pub context: ContextName,
+    state_root: PathBuf,
+    config: PathBuf,
+    settings: OnceCell<Settings>,
+    warnings: RefCell<Vec<String>>,
+}
+
+impl<'w> Session<'w> {
+    /// Finds out which home, state root and context are meant. Reads one line of si's, and nothing else.
+    ///
+    /// # Errors
+    /// [`CliError::Contract`] when the selected context has no valid name.
+    pub fn new(world: &'w World, global: GlobalArgs) -> Result<Self, CliError> {
+        let home = Home::of(world);
+        let config = match (&global.config, world.var("SI_BACKUP_CONFIG")) {
+            (Some(path), _) => path.clone(),
+            (None, Some(path)) => PathBuf::from(path),
+            (None, None) => home.path().join("config.toml"),
+        };
+        let state_root = match (&global.state_root, world.var("SI_PAAS_STATE_ROOT")) {
+            (Some(path), _) => path.clone(),
+            (None, Some(path)) => PathBuf::from(path),
+            (None, None) => world.home().join(".si/paas"),
+        };
+        let context = match &global.context {
+            Some(name) => name.clone(),
+            None => match std::fs::read_to_string(state_root.join("current_context")) {
+                Ok(line) if !line.trim().is_empty() => ContextName::new(line.trim())?,
+                _ => ContextName::new("default")?,
+            },
+        };
+        Ok(Self {
+            world,
+            global,
+            home,
+            context,
+            state_root,
+            config,
+            settings: OnceCell::new(),
+            warnings: RefCell::default(),
+        })
+    }
+
+    /// Where si keeps its contexts.
+    #[must_use]
+    pub fn state_root(&self) -> &Path {
+        &self.state_root
+    }
+
+    /// The settings file.
+    #[must_use]
+    pub fn config_path(&self) -> &Path {
+        &self.config
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.world.now)()
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn operator(&self) -> String {
+        match (&self.global.operator, self.world.var("SI_BACKUP_OPERATOR")) {
+            (Some(name), _) => name.clone(),
+            (None, Some(name)) => name.to_string_lossy().into_owned(),
+            (None, None) => format!("{}@{}", self.world.user, self.world.host),
+        }
+    }
+
+    /// The settings, read once.
+    ///
+    /// # Errors
+    /// [`CliError::Settings`].
+    pub fn settings(&self) -> Result<&Settings, CliError> {
+        if let Some(settings) = self.settings.get() {
+            return Ok(settings);
+        }
+        let settings = settings::load(&self.config)?;
+        Ok(self.settings.get_or_init(|| settings))
+    }
+
+    /// The settings of the context.
+    ///
+    /// # Errors
+    /// [`CliError::Settings`].
+    pub fn context_settings(&self) -> Result<&ContextSettings, CliError> {
+        let settings = self.settings()?;
+        Ok(settings.contexts.get(&self.context).ok_or_else(|| SettingsError::NoContext {
+            path: self.config.clone(),
+            context: self.context.to_string(),
+            known: settings.contexts.keys().map(ToString::to_string).collect(),
+        })?)
+    }
+
+    /// A path of the settings, with a leading `~/` resolved.
+    #[must_use]
+    pub fn expand(&self, path: &Path) -> PathBuf {
+        path.strip_prefix("~").map_or_else(|_| path.to_owned(), |rest| self.world.home().join(rest))
+    }
+
+    /// The opened context, which must lie outside of git work trees as si itself demands.
+    ///
+    /// # Errors
+    /// [`CliError::RepoState`]; [`CliError::State`] when there is no such context.
+    pub fn open_context(&self) -> Result<ContextDir, CliError> {
+        self.check_state_root()?;
+        Ok(ContextDir::open(&self.state_root, self.context.clone())?)
+    }
+
+    /// Refuses a state root inside a git work tree, unless si was told to allow it.
+    ///
+    /// # Errors
+    /// [`CliError::RepoState`].
+    pub fn check_state_root(&self) -> Result<(), CliError> {
+        let allowed = self.world.var("SI_PAAS_ALLOW_REPO_STATE").is_some_and(|value| {
+            ["1", "true", "yes", "on"].contains(&value.to_string_lossy().to_ascii_lowercase().as_str())
+        });
+        if allowed { Ok(()) } else { outside_git_work_tree(&self.state_root).map_err(CliError::RepoState) }
+    }
+
+    /// The settings of the control store.
+    ///
+    /// # Errors
+    /// [`CliError::Settings`].
+    pub fn store_settings(&self) -> Result<&StoreSettings, CliError> {
+        let store = self.context_settings()?.store.as_ref();
+        Ok(store.ok_or_else(|| SettingsError::Incomplete {
+            context: self.context.to_string(),
+            what: "store",
+            example: format!("[contexts.{}.store]\\nurl = \"file:///srv/backups/si\"", self.context),
+        })?)
+    }
+
+    /// The control store.
+    ///
+    /// # Errors
+    /// [`CliError::Settings`], [`CliError::Store`].
+    pub fn open_store(&self) -> Result<Box<dyn Store>, CliError> {
+        Ok(Box::new(open_store_url(&self.store_settings()?.url, self)?))
+    }
+
+    /// Who can open the bundles.
+    ///
+    /// # Errors
+    /// [`CliError::Settings`] when the settings name nobody; [`CliError::State`].
+    pub fn recipients(&self) -> Result<Recipients, CliError> {
+        let recipients = &self.context_settings()?.recipients;
+        if recipients.is_empty() {
+            return Err(SettingsError::Incomplete {
+                context: self.context.to_string(),
+                what: "recipients, and nothing is stored that nobody can open",
+                example: "recipients = [\"age1...\"]".into(),
+            }
+            .into());
+        }
+        Ok(Recipients::parse(recipients)?)
+    }
+
+    /// The identities that open the bundles, where this host has them.
+    ///
+    /// # Errors
+    /// [`CliError::State`] when the file is there and cannot be used.
+    pub fn identities(&self) -> Result<Option<Identities>, CliError> {
+        let Some(path) = &self.context_settings()?.identity else { return Ok(None) };
+        let path = self.expand(path);
+        match Identities::read(&path) {
+            Ok(identities) => Ok(Some(identities)),
+            Err(paas_state::Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The reviewed exceptions of the secret scan.
+    ///
+    /// # Errors
+    /// [`CliError::Io`] when the file is named and not there; [`CliError::State`] when it is not valid.
+    pub fn allow_list(&self) -> Result<AllowList, CliError> {
+        let Some(path) = &self.context_settings()?.allow_secrets else { return Ok(AllowList::default()) };
+        let path = self.expand(path);
+        let text = std::fs::read_to_string(&path).map_err(|source| CliError::Io {
+            operation: "read",
+            path,
+            source,
+        })?;
+        Ok(AllowList::parse(&text)?)
+    }
+
+    /// Whose evidence counts: this host's own, and whoever the settings name.
+    ///
+    /// # Errors
+    /// [`CliError::Guard`].
+    pub fn trusted(&self) -> Result<TrustedWriters, CliError> {
+        let named =
+            TrustedWriters::parse(self.context_settings()?.trusted_writers.iter().map(String::as_str))?;
+        let own = match self.home.open_signing_key() {
+            Ok(key) => Some(key.public()),
+            Err(CliError::Guard(e)) if e.code() == "not-found" || !self.home.signing_key().exists() => None,
+            Err(e) => return Err(e),
+        };
+        Ok(TrustedWriters::new(named.iter().map(|(_, key)| key.clone()).chain(own)))
+    }
+
+    /// Something that the user should know, though the command goes on.
+    pub fn warn(&self, warning: impl Into<String>) {
+        self.warnings.borrow_mut().push(warning.into());
+    }
+
+    /// Everything that was warned of.
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
+    }
+
+    /// An error that is the consequence of a signal is that signal.
+    #[must_use]
+    pub fn explain(&self, error: CliError) -> CliError {
+        match self.world.interrupts.signal() {
+            Some(signal) if error.code() == "interrupted" => CliError::Interrupted(signal),
+            _ => error,
+        }
+    }
+
+    /// How progress is shown.
+    #[must_use]
+    pub fn progress(&self) -> ProgressMode {
+        let quiet = self.global.quiet;
+        ProgressMode::choose(self.global.progress, quiet, self.world.err_is_terminal)
+    }
+
+    /// The beginning of an entry of the trail.
+    #[must_use]
+    pub fn event(&self, action: Action, outcome: ActOutcome) -> TrailEvent {
+        TrailEvent::new(self.operator(), action, outcome)
+    }
+
+    /// Appends to the trail, durable on return, and copies it into the store as far as that can be reached.
+    ///
+    /// # Errors
+    /// [`CliError::Guard`] when the trail itself cannot be written. Copies that cannot be made are a warning: the next
+    /// command makes them.
+    pub fn record(&self, event: &TrailEvent, store: Option<&dyn Store>) -> Result<(), CliError> {
+        let trail = self.home.trail(&self.context)?;
+        if let Some(torn) = trail.append(event, self.now())?.set_aside {
+            self.warn(format!(
+                "the end of the trail was torn by a crash; its bytes are in {}",
+                torn.path.display()
+            ));
+        }
+        if let Some(store) = store
+            && let Err(e) = trail.publish(store)
+        {
+            self.warn(format!("the trail could not be copied into the store: {}", message_of(&e.into())));
+        }
+        Ok(())
+    }
+
+    /// Does `work` while this process, and no other on any host, holds the lease `name`. The flag that `work` is given
+    /// rises when the lease was lost.
+    ///
+    /// # Errors
+    /// [`CliError::Busy`], [`CliError::Store`] with a lease held or lost; those of `work`.
+    pub fn with_lease<T>(
+        &self,
+        store: &dyn Store,
+        name: &str,
+        work: impl FnOnce(&AtomicBool) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let wait = self.global.lock_wait.unwrap_or_default();
+        let began = self.world.clock.monotonic();
+        let _one_process = self.home.lock(&name.replace('/', "-"), wait, self.world)?;
+        let request = LeaseRequest {
+            name: name.to_owned(),
+            holder: Holder {
+                id: self.home.writer()?.to_string(),
+                description: format!("{} (process {})", self.operator(), std::process::id()),
+            },
+            ttl: LEASE_TTL,
+            wait: wait.saturating_sub(self.world.clock.monotonic().saturating_sub(began)),
+        };
+        let mut observation = self.home.observation(name, self.world);
+        let lease = Lease::acquire(store, &*self.world.clock, &request, &mut observation);
+        self.home.remember(name, &observation, self.world)?;
+        keep(lease?, work)
+    }
+}
+
+/// Renews a lease on a thread of its own while `work` is done, and gives it back.
+fn keep<T>(lease: Lease<'_>, work: impl FnOnce(&AtomicBool) -> Result<T, CliError>) -> Result<T, CliError> {
+    let lost = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (done, is_done) = mpsc::channel::<()>();
+        let (lost, mut lease) = (&lost, lease);
+        let keeper = scope.spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = is_done.recv_timeout(LEASE_TTL / 3) {
+                match lease.renew() {
+                    Err(e @ backup_store::Error::LeaseLost { .. }) => {
+                        lost.store(true, Ordering::Relaxed);
+                        return Err(e);
+                    }
+                    // The store may come back before the lease runs out.
+                    Ok(()) | Err(_) => {}
+                }
+            }
+            // A lease that cannot be given back ends by its time to live.
+            let _ = lease.release();
+            Ok(())
+        });
+        let outcome = work(lost);
+        drop(done);
+        match keeper.join() {
+            Ok(Err(e)) => Err(e.into()),
+            Ok(Ok(())) => outcome,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Opens the store of a URL.
+///
+/// # Errors
+/// [`CliError::Settings`] for a URL that names no directory; [`CliError::Store`].
+pub fn open_store_url(url: &str, session: &Session<'_>) -> Result<DirStore, CliError> {
+    Ok(DirStore::open(store_directory(url, session)?)?)
+}
+
+/// The directory that a store URL names.
+///
+/// # Errors
+/// [`CliError::Settings`].
+pub fn store_directory(url: &str, session: &Session<'_>) -> Result<PathBuf, CliError> {
+    let invalid = |reason: &str| SettingsError::StoreUrl { url: redacted(url), reason: reason.to_owned() };
+    let path = match url.split_once("://") {
+        Some(("file", path)) => PathBuf::from(path),
+        Some((scheme, _)) => {
+            return Err(invalid(&format!("this version opens directories (file://), not '{scheme}'")).into());
+        }
+        None => session.expand(Path::new(url)),
+    };
+    if path.is_absolute() {
+        Ok(path)
+    } else {
+        Err(invalid("the directory must be given from the root").into())
+    }
+}
+
+/// A URL without what may be a password.
+fn redacted(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://<redacted>@{host}"),
+        _ => url.to_owned(),
+    }
+}

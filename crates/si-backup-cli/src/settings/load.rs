@@ -1,0 +1,173 @@
+use super::{Settings, nearest};
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// There is no settings file.
+    #[error("no settings at {}", .0.display())]
+    Missing(PathBuf),
+    /// It cannot be read.
+    #[error("cannot read the settings {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not TOML, or a value is not what it should be.
+    #[error("{}:{line}:{column}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The column, counted from 1 in characters.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+        /// What was probably meant.
+        hint: Option<String>,
+    },
+    /// A context that the settings do not know.
+    #[error("the settings {} say nothing about the context '{context}'", path.display())]
+    NoContext {
+        /// The file.
+        path: PathBuf,
+        /// The context.
+        context: String,
+        /// Those that they know.
+        known: Vec<String>,
+    },
+    /// A setting that this command cannot do without.
+    #[error("the settings of the context '{context}' have no {what}")]
+    Incomplete {
+        /// The context.
+        context: String,
+        /// What is missing.
+        what: &'static str,
+        /// How it is written.
+        example: String,
+    },
+    /// A store URL that this version cannot open.
+    #[error("'{url}' is not a store that can be opened: {reason}")]
+    StoreUrl {
+        /// The URL.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A settings file exists where `init` would write one.
+    #[error("there are settings already: {}", .0.display())]
+    Exists(PathBuf),
+}
+
+impl SettingsError {
+    /// A stable, kebab-case code for scripts.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "settings-missing",
+            Self::Unreadable { .. } => "settings-unreadable",
+            Self::Invalid { .. } => "settings-invalid",
+            Self::NoContext { .. } => "settings-no-context",
+            Self::Incomplete { .. } => "settings-incomplete",
+            Self::StoreUrl { .. } => "store-url-invalid",
+            Self::Exists(_) => "settings-exist",
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing(_) => Some("'si-backup init --store file:///a/directory' writes them".into()),
+            Self::Unreadable { .. } => Some("run as the user who owns them".into()),
+            Self::Invalid { hint, .. } => hint.clone(),
+            Self::NoContext { known, context, .. } if known.is_empty() => {
+                Some(format!("add a section [contexts.{context}]"))
+            }
+            Self::NoContext { known, context, .. } => Some(format!(
+                "choose one of {} with --context, or add a section [contexts.{context}]",
+                known.join(", ")
+            )),
+            Self::Incomplete { example, .. } => Some(format!("add, for example: {example}")),
+            Self::StoreUrl { .. } => Some("write it like file:///srv/backups/si".into()),
+            Self::Exists(_) => {
+                Some("edit them; init never overwrites. Another place can be named with --config".into())
+            }
+        }
+    }
+}
+
+/// Reads a settings file.
+///
+/// # Errors
+/// [`SettingsError::Missing`], [`SettingsError::Unreadable`], and those of [`parse`].
+pub fn load(path: &Path) -> Result<Settings, SettingsError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(path, &text),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(SettingsError::Missing(path.to_owned())),
+        Err(source) => Err(SettingsError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+/// Parses the text of a settings file; `path` is for messages.
+///
+/// # Errors
+/// [`SettingsError::Invalid`], with line and column; an unknown key names the nearest known one.
+pub fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> {
+    toml::from_str(text).map_err(|e| {
+        let offset = e.span().map_or(0, |span| span.start);
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let message = e.message().lines().next().unwrap_or("not valid").to_owned();
+        SettingsError::Invalid {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            hint: nearest::hint_for(&message),
+            message: nearest::without_list(&message),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fails(text: &str) -> (String, Option<String>) {
+        let error = parse(Path::new("config.toml"), text).unwrap_err();
+        (error.to_string(), error.hint())
+    }
+
+    #[test]
+    fn a_syntax_error_has_line_and_column() {
+        let (message, _) = fails("[contexts.default]\nproduction = yes\n");
+        assert!(message.starts_with("config.toml:2:14: "), "{message}");
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_known_one() {
+        let (message, hint) = fails("[contexts.default]\nretenton = { daily = 7 }\n");
+        assert_eq!(message, "config.toml:2:1: unknown field `retenton`");
+        assert_eq!(hint.as_deref(), Some("did you mean 'retention'?"));
+    }
+
+    #[test]
+    fn a_bad_value_says_how_it_is_written() {
+        let (message, _) = fails("[contexts.default]\nundo_keep = \"a while\"\n");
+        assert!(message.contains("write it like '7d'"), "{message}");
+    }
+
+    #[test]
+    fn every_documented_setting_is_known() {
+        let text = include_str!("../../tests/data/full-config.toml");
+        let settings = parse(Path::new("config.toml"), text).unwrap();
+        let context = settings.contexts.values().next().unwrap();
+        assert_eq!(context.apps.len(), 3);
+        assert_eq!(context.retention.daily, 7);
+    }
+}

@@ -1,0 +1,13 @@
+//! The settings file: its shape, how it is read, and how it is first written.
+
+mod load;
+mod model;
+mod nearest;
+mod template;
+
+pub use load::{SettingsError, load, parse};
+pub use model::{
+    AppSettings, CheckSettings, ContextSettings, GateSettings, LockSettings, OffsiteSettings,
+    RehearsalSettings, RetentionSettings, RunnerSettings, ScheduleSettings, Settings, StoreSettings,
+};
+pub use template::render as render_template;

@@ -1,0 +1,372 @@
+use backup_contract::{AppSlug, ContextName, Level};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A settings file: everything in it but the stores, the recipients, and an app's `env_file` and `runner` has a
+/// default. It holds no secret, only names of files that do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The contexts that are backed up from this host.
+    #[serde(default)]
+    pub contexts: BTreeMap<ContextName, ContextSettings>,
+}
+
+/// The settings of one context.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContextSettings {
+    /// Whether the rules for production hold.
+    #[serde(default)]
+    pub production: bool,
+    /// Who can open the bundles; age recipients.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+    /// The file with the identity that opens them, where this host has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<PathBuf>,
+    /// The zone in which days, weeks and months are counted.
+    #[serde(default = "utc")]
+    pub timezone: String,
+    /// How many snapshots are kept.
+    #[serde(default)]
+    pub retention: RetentionSettings,
+    /// When what is due.
+    #[serde(default)]
+    pub schedule: ScheduleSettings,
+    /// Whose evidence counts, besides this host's own: `ed25519:…`.
+    #[serde(default)]
+    pub trusted_writers: Vec<String>,
+    /// What lets a restore through.
+    #[serde(default)]
+    pub gate: GateSettings,
+    /// How long what a restore replaced is kept.
+    #[serde(with = "humantime_text", default = "a_week")]
+    pub undo_keep: Duration,
+    /// The file with the reviewed exceptions of the secret scan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_secrets: Option<PathBuf>,
+    /// The control store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreSettings>,
+    /// The immutable store elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offsite: Option<OffsiteSettings>,
+    /// The apps whose databases are backed up.
+    #[serde(default)]
+    pub apps: BTreeMap<AppSlug, AppSettings>,
+}
+
+/// Where a store is, and how it is reached.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreSettings {
+    /// `file:///directory` or `s3://bucket/prefix`.
+    pub url: String,
+    /// The endpoint of an S3-compatible store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Its region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Whether the bucket is named in the path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_style: Option<bool>,
+    /// A file with credentials, 0600.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials_file: Option<PathBuf>,
+    /// A file with the certificate authority of the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// The immutable store elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OffsiteSettings {
+    /// `s3://bucket/prefix` or `file:///directory`.
+    pub url: String,
+    /// How its objects are locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<LockSettings>,
+    /// The endpoint of an S3-compatible store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Its region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// Whether the bucket is named in the path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_style: Option<bool>,
+    /// A file with credentials, 0600.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials_file: Option<PathBuf>,
+    /// A file with the certificate authority of the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How the objects of a store are locked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockSettings {
+    /// Who may lift a lock.
+    pub mode: backup_store::LockMode,
+    /// How much longer than the policy needs.
+    #[serde(with = "humantime_text")]
+    pub margin: Duration,
+}
+
+/// How many snapshots are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionSettings {
+    /// The newest ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<u32>,
+    /// One an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hourly: Option<u32>,
+    /// One a day.
+    pub daily: u32,
+    /// One a week.
+    pub weekly: u32,
+    /// One a month.
+    pub monthly: u32,
+    /// One a year.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yearly: Option<u32>,
+    /// Whether one snapshot may fill several tiers.
+    pub counting: Counting,
+    /// How far back every moment can be reached.
+    #[serde(with = "humantime_text")]
+    pub recovery_window: Duration,
+}
+
+/// Whether one snapshot may fill several tiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Counting {
+    /// It fills one tier only.
+    #[default]
+    Exclusive,
+    /// It may fill several.
+    Shared,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self {
+            last: None,
+            hourly: None,
+            daily: 7,
+            weekly: 4,
+            monthly: 3,
+            yearly: None,
+            counting: Counting::Exclusive,
+            recovery_window: a_week(),
+        }
+    }
+}
+
+/// When what is due.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScheduleSettings {
+    /// A full backup of each database.
+    pub full: String,
+    /// A delta of each database, and a state snapshot.
+    pub delta: String,
+    /// The verified restore test.
+    pub rehearse: String,
+    /// The copy to the immutable store.
+    pub offsite: String,
+    /// The drill.
+    pub drill: String,
+}
+
+impl Default for ScheduleSettings {
+    fn default() -> Self {
+        Self {
+            full: "daily 02:00".into(),
+            delta: "hourly".into(),
+            rehearse: "daily 03:00".into(),
+            offsite: "daily 04:00".into(),
+            drill: "quarterly".into(),
+        }
+    }
+}
+
+/// What lets a restore through.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GateSettings {
+    /// The least level for a state.
+    pub state: Level,
+    /// The least level for a database.
+    pub app: Level,
+    /// How old the evidence may be.
+    #[serde(with = "humantime_text")]
+    pub max_age: Duration,
+}
+
+impl Default for GateSettings {
+    fn default() -> Self {
+        Self { state: Level::Content, app: Level::Restore, max_age: Duration::from_hours(35 * 24) }
+    }
+}
+
+/// The settings of one app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppSettings {
+    /// The profile of the contract that it is held to.
+    #[serde(default = "supabase")]
+    pub profile: String,
+    /// Whether it is backed up; by default, when it has a current release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<bool>,
+    /// Which engine makes its backups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// The engine's program, when it is not the default one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<PathBuf>,
+    /// The file with its `WALG_*` and `PG*` settings, 0600.
+    pub env_file: PathBuf,
+    /// Where it runs.
+    pub runner: RunnerSettings,
+    /// How the live database is started.
+    #[serde(default)]
+    pub start: Vec<String>,
+    /// How it is stopped.
+    #[serde(default)]
+    pub stop: Vec<String>,
+    /// Where its backups are rehearsed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<RehearsalSettings>,
+    /// What a restored database is asked.
+    #[serde(default)]
+    pub checks: Vec<CheckSettings>,
+    /// Instead of the context's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateSettings>,
+    /// Instead of the context's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionSettings>,
+    /// Instead of the context's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleSettings>,
+}
+
+/// Where an app runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum RunnerSettings {
+    /// On this host.
+    Local {
+        /// The data directory.
+        pgdata: PathBuf,
+        /// The user that the server runs as.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run_as: Option<String>,
+    },
+    /// In containers on this host.
+    Compose {
+        /// The directory of the release.
+        dir: PathBuf,
+        /// Its compose files.
+        files: Vec<PathBuf>,
+    },
+    /// In containers on a host behind SSH.
+    Ssh {
+        /// The host, as in the SSH configuration.
+        target: String,
+        /// Where its releases lie.
+        remote_dir: PathBuf,
+        /// The release, when it is not the current one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        release: Option<String>,
+    },
+}
+
+/// Where backups are rehearsed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RehearsalSettings {
+    /// On which host.
+    pub host: String,
+    /// `local` or `container`.
+    pub kind: String,
+    /// The directory for scratch servers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dir: Option<PathBuf>,
+    /// Where the server's programs are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bin_dir: Option<PathBuf>,
+    /// The user that a scratch server runs as.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_as: Option<String>,
+    /// The image of a scratch container.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+/// What a restored database is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckSettings {
+    /// Its name.
+    pub name: String,
+    /// When it is asked: `rehearsal`, `fenced`, `open` or `both`.
+    pub when: String,
+    /// A query that must answer true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+    /// A URL that must answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
+    /// With this status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expect: Option<u16>,
+    /// An address that must accept connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<String>,
+    /// A command that must succeed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+}
+
+fn utc() -> String {
+    "UTC".into()
+}
+
+fn supabase() -> String {
+    "supabase-self-hosted".into()
+}
+
+fn a_week() -> Duration {
+    Duration::from_hours(7 * 24)
+}
+
+/// Durations as people write them: `7d`, `90s`.
+mod humantime_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(*duration))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "none" => Ok(Duration::ZERO),
+            text => humantime::parse_duration(text).map_err(|e| {
+                D::Error::custom(format!("'{text}' is not a duration ({e}); write it like '7d'"))
+            }),
+        }
+    }
+}

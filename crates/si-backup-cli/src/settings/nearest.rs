@@ -1,0 +1,39 @@
+//! What was probably meant by a key that does not exist.
+
+/// How alike two names must be for one to be suggested for the other, from 0 to 1.
+const ALIKE: f64 = 0.6;
+
+/// serde says "unknown field `x`, expected one of `a`, `b`": the names are between backquotes.
+fn quoted(message: &str) -> Vec<&str> {
+    message.split('`').skip(1).step_by(2).collect()
+}
+
+fn is_unknown(message: &str) -> bool {
+    message.starts_with("unknown field") || message.starts_with("unknown variant")
+}
+
+/// The hint for an error message of serde's.
+pub(super) fn hint_for(message: &str) -> Option<String> {
+    if !is_unknown(message) {
+        return None;
+    }
+    let names = quoted(message);
+    let (unknown, known) = names.split_first()?;
+    let (nearest, alike) = known
+        .iter()
+        .map(|name| (name, strsim::jaro_winkler(unknown, name)))
+        .max_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some(if alike >= ALIKE {
+        format!("did you mean '{nearest}'?")
+    } else {
+        format!("known here: {}", known.join(", "))
+    })
+}
+
+/// The message without its list of everything that would have been right, which the hint makes short.
+pub(super) fn without_list(message: &str) -> String {
+    match message.find(", expected ") {
+        Some(end) if is_unknown(message) => message[..end].to_owned(),
+        _ => message.to_owned(),
+    }
+}

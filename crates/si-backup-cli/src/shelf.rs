@@ -1,0 +1,122 @@
+use crate::{CliError, Session};
+use backup_contract::{ContextName, Level, Snapshot, SnapshotRef, Subject};
+use backup_store::Store;
+use chrono::{DateTime, Utc};
+use paas_state::{Catalogue, Record, UnverifiedBundle};
+use restore_guard::{Ledger, PinSet, Pins, Question, Records, Scope, Standing};
+
+/// The state snapshots of a context with what is known about them: catalogue, evidence and pins, joined by id and
+/// checksum.
+#[derive(Debug)]
+pub struct Shelf<'a> {
+    /// What there is.
+    pub catalogue: Catalogue,
+    /// What was proved.
+    pub evidence: Records,
+    /// What is kept in any case.
+    pub pins: PinSet,
+    store: &'a dyn Store,
+    context: ContextName,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Shelf<'a> {
+    /// Reads all three.
+    ///
+    /// # Errors
+    /// [`CliError::Store`], [`CliError::State`], [`CliError::Guard`] when the store cannot be read.
+    pub fn read(session: &Session<'_>, store: &'a dyn Store) -> Result<Self, CliError> {
+        let context = session.context.clone();
+        Ok(Self {
+            catalogue: Catalogue::read(store, &context)?,
+            evidence: Ledger::new(store, &context)
+                .read(&Scope::Subject(Subject::State), &session.trusted()?)?,
+            pins: Pins::new(store, &context).read(Some(&Subject::State))?,
+            store,
+            context,
+            now: session.now(),
+        })
+    }
+
+    /// The snapshots, oldest first.
+    #[must_use]
+    pub fn snapshots(&self) -> &[Snapshot] {
+        &self.catalogue.snapshots
+    }
+
+    /// The snapshot that is meant by an id, by the unique beginning of one, or by `LATEST`.
+    ///
+    /// # Errors
+    /// [`CliError::NoSnapshot`], [`CliError::Ambiguous`], [`CliError::NothingThere`].
+    pub fn resolve(&self, text: &str) -> Result<&Snapshot, CliError> {
+        if text == "LATEST" {
+            return self.catalogue.newest_restorable().ok_or_else(|| CliError::NothingThere {
+                subject: Subject::State.to_string(),
+                context: self.context.to_string(),
+            });
+        }
+        let prefix = text.strip_prefix("state/").unwrap_or(text);
+        if prefix.is_empty() {
+            return Err(CliError::NoSnapshot(text.to_owned()));
+        }
+        let mut found = self.snapshots().iter().filter(|snapshot| snapshot.id.as_str().starts_with(prefix));
+        let Some(first) = found.next() else { return Err(CliError::NoSnapshot(text.to_owned())) };
+        let others: Vec<_> = found.map(|snapshot| snapshot.id.to_string()).collect();
+        if others.is_empty() || first.id.as_str() == prefix {
+            return Ok(first);
+        }
+        let candidates = std::iter::once(first.id.to_string()).chain(others).collect();
+        Err(CliError::Ambiguous { prefix: prefix.to_owned(), candidates })
+    }
+
+    /// The bundle of a snapshot whose record could be read.
+    ///
+    /// # Errors
+    /// [`CliError::State`] with what is wrong with the record.
+    pub fn bundle(&self, snapshot: &Snapshot) -> Result<UnverifiedBundle<'a>, CliError> {
+        Ok(UnverifiedBundle::new(self.store, self.record(snapshot)?)?)
+    }
+
+    /// The record of a snapshot.
+    ///
+    /// # Errors
+    /// As for [`Shelf::bundle`].
+    pub fn record(&self, snapshot: &Snapshot) -> Result<Record, CliError> {
+        match self.catalogue.records.get(&snapshot.id) {
+            Some(record) => Ok(record.clone()),
+            None => Ok(paas_state::read_record(self.store, &self.context, &snapshot.id)?),
+        }
+    }
+
+    /// How far a snapshot is proved; `None` for one without a checksum, of which nothing can be.
+    #[must_use]
+    pub fn standing(&self, snapshot: &Snapshot) -> Option<Standing<'_>> {
+        let question = Question {
+            snapshot: &reference(snapshot),
+            checksum: snapshot.checksum?,
+            origin: None,
+            now: self.now,
+        };
+        Some(self.evidence.standing(&question))
+    }
+
+    /// The strongest level at which a snapshot is proved, and since when.
+    #[must_use]
+    pub fn proved(&self, snapshot: &Snapshot) -> Option<(Level, DateTime<Utc>)> {
+        let standing = self.standing(snapshot)?;
+        let (level, evidence) = standing.proved()?;
+        Some((level, evidence.record().finished_at))
+    }
+
+    /// Whether it is kept in any case.
+    #[must_use]
+    pub fn is_pinned(&self, snapshot: &Snapshot) -> bool {
+        self.pins.is_pinned(&reference(snapshot), self.now)
+    }
+}
+
+/// A snapshot with its subject.
+#[must_use]
+pub(crate) fn reference(snapshot: &Snapshot) -> SnapshotRef {
+    SnapshotRef { subject: snapshot.subject.clone(), id: snapshot.id.clone() }
+}

@@ -1,0 +1,281 @@
+use crate::report::{finding_lines, message_of};
+use crate::{CliError, Report, Rows, Session, Shelf};
+use backup_contract::{Finding, Place, Severity};
+use backup_store::Store;
+use chrono::TimeDelta;
+use paas_state::{Patience, Reading, Unwatched};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+
+/// What a dead writer leaves is reported once it is this old.
+const LEFTOVER_AGE: TimeDelta = TimeDelta::hours(24);
+
+/// Checks host, settings, keys, store and state, and says everything that it finds at once.
+pub(super) fn doctor(session: &Session<'_>) -> Result<Report, CliError> {
+    let mut checks = Checks::default();
+    checks.add("state-root", state_root(session));
+    checks.add("context", context(session));
+    checks.add("settings", settings(session));
+    if session.context_settings().is_ok() {
+        checks.add("encryption", encryption(session));
+        checks.add("keys", keys(session));
+        match session.open_store() {
+            Err(e) => checks.add("store", Err(e)),
+            Ok(store) => {
+                checks.add("store", about_store(session, &*store));
+                checks.add("snapshots", snapshots(session, &*store));
+                checks.add("trail", trail(session, &*store));
+            }
+        }
+    }
+    let findings = checks.findings;
+    let exit = if findings.iter().any(|finding| finding.severity > Severity::Info) { 10 } else { 0 };
+    let mut text = String::new();
+    for check in &checks.rows {
+        if check["ok"] == true && check.get("code").is_none() {
+            text += &format!(
+                "ok: {}: {}\n",
+                check["name"].as_str().unwrap_or(""),
+                check["detail"].as_str().unwrap_or("")
+            );
+        }
+    }
+    text += &finding_lines(&findings);
+    let mut report = Report::new("backup doctor", Vec::new(), text);
+    report.rows = Rows::Checks(checks.rows);
+    report.exit = exit;
+    Ok(report)
+}
+
+/// What a check found, and what it says when it found nothing.
+type Checked = Result<(Vec<Finding>, String), CliError>;
+
+#[derive(Default)]
+struct Checks {
+    rows: Vec<Value>,
+    findings: Vec<Finding>,
+}
+
+impl Checks {
+    fn add(&mut self, name: &str, checked: Checked) {
+        let (findings, ok) = match checked {
+            Ok((findings, ok)) => (findings, ok),
+            Err(error) if !error.findings().is_empty() => (error.findings().to_vec(), String::new()),
+            Err(error) => (vec![of_error(name, &error)], String::new()),
+        };
+        if findings.iter().all(|finding| finding.severity == Severity::Info) {
+            self.rows.push(json!({ "name": name, "ok": true, "detail": ok }));
+        }
+        for finding in &findings {
+            let mut row = crate::report::finding(finding);
+            row["name"] = name.into();
+            row["ok"] = (finding.severity == Severity::Info).into();
+            self.rows.push(row);
+        }
+        self.findings.extend(findings);
+    }
+}
+
+fn of_error(name: &str, error: &CliError) -> Finding {
+    Finding::new(
+        error.code(),
+        Severity::Error,
+        Place::of(name),
+        message_of(error),
+        error.hint().unwrap_or_else(|| "mend it and run doctor again".into()),
+    )
+}
+
+fn state_root(session: &Session<'_>) -> Checked {
+    session.check_state_root()?;
+    Ok((Vec::new(), format!("{} is outside of git work trees", session.state_root().display())))
+}
+
+fn context(session: &Session<'_>) -> Checked {
+    let context = session.open_context()?;
+    let allow = match session.allow_list() {
+        Err(CliError::Settings(_)) => paas_state::AllowList::default(),
+        allow => allow?,
+    };
+    let reading = Reading {
+        context: &context,
+        with: &[],
+        allow: &allow,
+        patience: &Patience::default(),
+        clock: &*session.world.clock,
+        watch: &Unwatched,
+    };
+    let inspection = reading.inspect()?;
+    let mut findings = inspection.findings;
+    for entry in inspection.inventory.entries.iter().filter(|e| e.class == paas_state::Class::Unexpected) {
+        findings.push(Finding::new(
+            "unexpected-entry",
+            Severity::Info,
+            Place::of(&entry.path),
+            entry.reason,
+            "it is in no backup; remove it if nobody needs it",
+        ));
+    }
+    Ok((findings, format!("{} files would be taken, without a secret among them", inspection.files.len())))
+}
+
+fn settings(session: &Session<'_>) -> Checked {
+    let settings = session.context_settings()?;
+    let mut findings = Vec::new();
+    let mut not_yet = |name: &str, there: bool| {
+        if there {
+            findings.push(Finding::new(
+                "setting-without-effect",
+                Severity::Info,
+                Place::of(format!("contexts.{}.{name}", session.context)),
+                "is read and checked, and nothing acts on it in this version",
+                "nothing need be done",
+            ));
+        }
+    };
+    not_yet("offsite", settings.offsite.is_some());
+    not_yet("apps", !settings.apps.is_empty());
+    session.home.make()?;
+    let path = session.config_path();
+    let mode = std::fs::metadata(path).map(|meta| meta.permissions().mode() & 0o777).unwrap_or(0);
+    if mode & 0o022 != 0 {
+        findings.push(Finding::new(
+            "settings-writable",
+            Severity::Warning,
+            Place::of(path.display().to_string()),
+            format!("can be changed by others (mode {mode:04o})"),
+            format!("chmod 600 {}", path.display()),
+        ));
+    }
+    Ok((findings, format!("{} is valid", path.display())))
+}
+
+fn encryption(session: &Session<'_>) -> Checked {
+    let recipients = session.recipients()?;
+    let mut findings = Vec::new();
+    if recipients.count() < 2 {
+        findings.push(Finding::new(
+            "single-recipient",
+            Severity::Warning,
+            Place::of(format!("contexts.{}.recipients", session.context)),
+            "names one recipient: if its identity is lost, so is every backup",
+            "add a second recipient whose identity is kept away from this host",
+        ));
+    }
+    if let Some(identities) = session.identities()? {
+        let own = identities.recipients();
+        if !own.iter().any(|own| session.context_settings().is_ok_and(|s| s.recipients.contains(own))) {
+            findings.push(Finding::new(
+                "identity-not-a-recipient",
+                Severity::Error,
+                Place::of(format!("contexts.{}.identity", session.context)),
+                "opens none of the bundles that are sealed now: its recipient is not among 'recipients'",
+                format!("add {} to 'recipients'", own.join(" or ")),
+            ));
+        }
+    }
+    Ok((findings, format!("{} recipients", recipients.count())))
+}
+
+fn keys(session: &Session<'_>) -> Checked {
+    let key = session.home.open_signing_key()?;
+    Ok((Vec::new(), format!("evidence is signed as {}", key.public())))
+}
+
+fn about_store(session: &Session<'_>, store: &dyn Store) -> Checked {
+    let can = store.capabilities()?;
+    let before = session.now() - LEFTOVER_AGE;
+    let mut findings = Vec::new();
+    for leftover in store.leftovers()?.into_iter().filter(|leftover| leftover.modified < before) {
+        findings.push(Finding::new(
+            "store-leftover",
+            Severity::Info,
+            Place::of(leftover.name),
+            format!("was left by a writer that died ({} bytes)", leftover.bytes),
+            "nothing need be done: it is invisible to everything else",
+        ));
+    }
+    let json = serde_json::to_value(can).unwrap_or_default();
+    let word = |name: &str| json[name].to_string().trim_matches('"').to_owned();
+    let ok = format!(
+        "{}: versions {}, locks kept by {}, write-once kept by {}",
+        store.location(),
+        if can.versioning { "yes" } else { "no" },
+        word("locks"),
+        word("write_once"),
+    );
+    Ok((findings, ok))
+}
+
+fn snapshots(session: &Session<'_>, store: &dyn Store) -> Checked {
+    let shelf = Shelf::read(session, store)?;
+    let now = session.now();
+    let mut findings = Vec::new();
+    let mut add = |code, severity, place: String, detail: String, hint: &str| {
+        findings.push(Finding::new(code, severity, Place::of(place), detail, hint));
+    };
+    for snapshot in shelf.snapshots() {
+        for problem in &snapshot.problems {
+            add(
+                "snapshot-not-restorable",
+                Severity::Error,
+                snapshot.id.to_string(),
+                problem.detail.clone(),
+                "do not count on it; make a new backup",
+            );
+        }
+        if let Some(at) = snapshot.started_at.filter(|at| *at > now) {
+            add(
+                "snapshot-from-the-future",
+                Severity::Warning,
+                snapshot.id.to_string(),
+                format!("was taken at {}, which is in the future", crate::view::time(at)),
+                "set this host's clock; until that time LATEST means this snapshot",
+            );
+        }
+        if let Some(failure) = shelf.standing(snapshot).and_then(|s| s.failure().map(|f| f.key().to_string()))
+        {
+            add(
+                "verification-failed",
+                Severity::Error,
+                snapshot.id.to_string(),
+                format!("did not pass its newest verification: {failure}"),
+                "do not count on it; make a new backup",
+            );
+        }
+    }
+    for stray in &shelf.catalogue.strays {
+        add(
+            "stray-object",
+            Severity::Info,
+            stray.key.to_string(),
+            format!("belongs to no snapshot ({} bytes)", stray.bytes),
+            "nothing need be done: no record, no snapshot",
+        );
+    }
+    if shelf.snapshots().is_empty() {
+        add(
+            "no-snapshot",
+            Severity::Warning,
+            "state".into(),
+            "has no backup".into(),
+            "make one with 'si-backup run --state'",
+        );
+    }
+    Ok((findings, format!("{} snapshots", shelf.snapshots().len())))
+}
+
+fn trail(session: &Session<'_>, store: &dyn Store) -> Checked {
+    let report = session.home.trail(&session.context)?.verify_against(store)?;
+    let findings = report.findings.iter().map(|finding| {
+        let severity = if finding.is_harmless() { Severity::Info } else { Severity::Error };
+        Finding::new(
+            finding.code(),
+            severity,
+            Place::of("trail"),
+            finding.to_string(),
+            "see 'si-backup audit verify'; find out who changed it",
+        )
+    });
+    Ok((findings.collect(), format!("{} entries, whole and in order", report.last)))
+}

@@ -1,0 +1,46 @@
+use crate::args::ExtractArgs;
+use crate::report::row;
+use crate::shelf::reference;
+use crate::view::{self, ExtractRow};
+use crate::{CliError, Report, Session, Shelf, metered};
+use paas_state::StatePath;
+use restore_guard::{ActOutcome, Action};
+
+/// Unpacks a snapshot into a new or empty directory. Needs no evidence: it proves the bundle as it unpacks.
+pub(super) fn extract(session: &Session<'_>, args: &ExtractArgs) -> Result<Report, CliError> {
+    let only = args.file.clone().map(StatePath::new).transpose()?;
+    let store = session.open_store()?;
+    let identities = session.identities()?.ok_or(CliError::NoIdentity)?;
+    let shelf = Shelf::read(session, &*store)?;
+    let snapshot = shelf.resolve(&args.id)?;
+    let record = shelf.record(snapshot)?;
+    let bundle = shelf.bundle(snapshot)?;
+    let (mode, interrupts) = (session.progress(), &session.world.interrupts);
+    let staged = metered(mode, "unpacking", record.bytes, interrupts, None, |meter| {
+        bundle.stage(&identities, &args.into, only.clone(), meter)
+    })?;
+    let manifest = staged.publish()?;
+    let unpacked = manifest.files.iter().filter(|file| only.as_ref().is_none_or(|only| file.path == *only));
+    let view = ExtractRow {
+        id: record.id.clone(),
+        subject: snapshot.subject.clone(),
+        checksum: record.checksum,
+        into: args.into.clone(),
+        files: unpacked.clone().count(),
+        bytes: unpacked.map(|file| file.size).sum(),
+    };
+    let entry = session
+        .event(Action::Extract, ActOutcome::Done)
+        .snapshot(reference(snapshot))
+        .checksum(record.checksum)
+        .detail("into", args.into.display().to_string());
+    session.record(&entry, Some(&*store))?;
+    let text = format!(
+        "unpacked {}: {} file(s), {}, each equal to the manifest, into {}\n",
+        reference(snapshot),
+        view.files,
+        view::bytes(view.bytes),
+        args.into.display(),
+    );
+    Ok(Report::new("backup extract", vec![row(&view)], text))
+}

@@ -1,0 +1,145 @@
+use crate::args::InitArgs;
+use crate::report::row;
+use crate::session::open_store_url;
+use crate::settings::{SettingsError, render_template};
+use crate::view::InitRow;
+use crate::{CliError, Report, Session};
+use backup_contract::{AppSlug, ContextName};
+use backup_store::{Store, durable, outside_git_work_tree};
+use paas_state::{Identities, Recipients};
+use restore_guard::{
+    ActOutcome, Action, Claim, OriginId, OriginRecord, WriterKey, WriterRecord, claim_origin, publish_writer,
+};
+use secrecy::ExposeSecret;
+use std::path::PathBuf;
+
+/// Writes settings and keys, and claims the context's place in the store. Nothing that exists is overwritten.
+pub(super) fn init(session: &Session<'_>, args: &InitArgs) -> Result<Report, CliError> {
+    let config = session.config_path();
+    outside_git_work_tree(config)?;
+    if config.exists() {
+        return Err(SettingsError::Exists(config.to_owned()).into());
+    }
+    session.home.make()?;
+    let store = args.store.as_deref().map(|url| open_store_url(url, session)).transpose()?;
+    let (recipients, made) = recipients(session, &args.recipient)?;
+    let identity = session.home.identity();
+    let identity = identity.exists().then_some(identity);
+    let key = signing_key(session)?;
+    let writer = session.home.writer()?;
+    let origin = match &store {
+        Some(store) => Some(claim(session, store, &key)?),
+        None => None,
+    };
+    let apps = apps_of(session);
+    let text = render_template(
+        &session.context,
+        args.store.as_deref(),
+        &recipients,
+        identity.as_deref().and_then(|path| path.to_str()),
+        &apps,
+    );
+    if let Some(dir) = config.parent() {
+        durable::create_dir_all(dir, 0o700)?;
+    }
+    // Written last: as long as there are no settings, init can be run again.
+    durable::write_new(config, text.as_bytes(), 0o600)?;
+    let event = session.event(Action::Init, ActOutcome::Done).detail("public_key", key.public().to_string());
+    session.record(&event, store.as_ref().map(|store| store as &dyn Store))?;
+
+    let public_key = key.public().to_string();
+    let mut told = format!("wrote the settings {}\n", config.display());
+    if let Some(path) = &made {
+        told +=
+            &format!("wrote a new identity to {}: only who has it can open the backups\n", path.display());
+    }
+    for recipient in &recipients {
+        told += &format!("recipient   {recipient}\n");
+    }
+    told += &format!("public key  {public_key}   (writer {writer})\n");
+    if let Some(origin) = &origin {
+        told += &format!(
+            "claimed     context '{}' in {}, origin {origin}\n",
+            session.context,
+            args.store.as_deref().unwrap_or_default()
+        );
+    }
+    if args.store.is_none() {
+        told += &format!("\nset the store's url in {} before the first run\n", config.display());
+    }
+    if recipients.len() < 2 {
+        told += "\nadd a second recipient whose identity is kept away from this host:\n\
+                 a backup that only the lost host could open is no backup\n";
+    }
+    told += "\nnext: si-backup run --state --dry-run\n";
+    let view = InitRow {
+        config: config.to_owned(),
+        identity: made,
+        recipients,
+        public_key,
+        origin: origin.map(|origin| origin.to_string()),
+    };
+    Ok(Report::new("backup init", vec![row(&view)], told))
+}
+
+/// The recipients that were given; else those of the identity that is here, or of one that is made now.
+fn recipients(session: &Session<'_>, given: &[String]) -> Result<(Vec<String>, Option<PathBuf>), CliError> {
+    if !given.is_empty() {
+        Recipients::parse(given)?;
+        return Ok((given.to_vec(), None));
+    }
+    let path = session.home.identity();
+    if path.exists() {
+        return Ok((Identities::read(&path)?.recipients(), None));
+    }
+    let identities = Identities::generate();
+    durable::write_new(&path, identities.to_file_text().expose_secret().as_bytes(), 0o600)?;
+    Ok((identities.recipients(), Some(path)))
+}
+
+fn signing_key(session: &Session<'_>) -> Result<WriterKey, CliError> {
+    let path = session.home.signing_key();
+    Ok(if path.exists() { WriterKey::open(&path)? } else { WriterKey::create(&path)? })
+}
+
+/// Claims the context's place in the store for this home, and publishes this writer's key there.
+pub(super) fn claim(session: &Session<'_>, store: &dyn Store, key: &WriterKey) -> Result<OriginId, CliError> {
+    let dir = session.home.path().join("origin");
+    durable::create_dir_all(&dir, 0o700)?;
+    let origin = OriginId::open_or_create(&dir.join(session.context.as_str()))?;
+    let writer = session.home.writer()?;
+    let record = OriginRecord {
+        context: session.context.clone(),
+        origin: origin.clone(),
+        writer: writer.clone(),
+        host: session.world.host.clone(),
+        operator: session.operator(),
+        claimed_at: session.now(),
+    };
+    if let Claim::Foreign(theirs) = claim_origin(store, &record)? {
+        return Err(CliError::ForeignOrigin {
+            context: session.context.to_string(),
+            by: format!("{} on {}", theirs.operator, theirs.host),
+        });
+    }
+    let record = WriterRecord {
+        context: session.context.clone(),
+        writer,
+        public_key: key.public(),
+        origin: Some(origin.clone()),
+        host: session.world.host.clone(),
+        created_at: session.now(),
+    };
+    publish_writer(store, &record)?;
+    Ok(origin)
+}
+
+/// The apps that the context's deployments name.
+fn apps_of(session: &Session<'_>) -> Vec<AppSlug> {
+    let context: &ContextName = &session.context;
+    let path = session.state_root().join("contexts").join(context.as_str()).join("deployments.json");
+    let Ok(text) = std::fs::read(path) else { return Vec::new() };
+    let Ok(document) = serde_json::from_slice::<serde_json::Value>(&text) else { return Vec::new() };
+    let apps = document.get("apps").and_then(|apps| apps.as_object());
+    apps.into_iter().flatten().filter_map(|(slug, _)| AppSlug::new(slug.clone()).ok()).collect()
+}

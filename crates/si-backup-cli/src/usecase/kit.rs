@@ -1,0 +1,101 @@
+use crate::args::KitArgs;
+use crate::report::row;
+use crate::view::{self, KitRow};
+use crate::{CliError, Report, Session, Shelf};
+use backup_contract::Level;
+use backup_store::{durable, outside_git_work_tree};
+use paas_state::OptionalTree;
+use std::fmt::Write;
+
+/// Prints the one sheet of paper that is needed to come back after the loss of this host. It holds no secret, and says
+/// where each one must be.
+pub(super) fn kit(session: &Session<'_>, args: &KitArgs) -> Result<Report, CliError> {
+    let text = sheet(session)?;
+    if let Some(out) = &args.out {
+        outside_git_work_tree(out)?;
+        let path = std::path::absolute(out).map_err(|source| CliError::Io {
+            operation: "resolve",
+            path: out.clone(),
+            source,
+        })?;
+        durable::write_new(&path, text.as_bytes(), 0o600)?;
+    }
+    let view =
+        KitRow { out: args.out.clone(), text: text.clone(), optional_trees: OptionalTree::ALL.to_vec() };
+    let told =
+        args.out.as_ref().map_or(text, |out| format!("wrote the recovery sheet to {}\n", out.display()));
+    Ok(Report::new("backup kit", vec![row(&view)], told))
+}
+
+fn sheet(session: &Session<'_>) -> Result<String, CliError> {
+    let settings = session.context_settings()?;
+    let store = session.open_store()?;
+    let shelf = Shelf::read(session, &*store)?;
+    let context = &session.context;
+    let url = &session.store_settings()?.url;
+    let mut text = format!(
+        "RECOVERY SHEET of si-backup, context '{context}'\nprinted {} on {}\n",
+        view::time(session.now()),
+        session.world.host,
+    );
+    let mut section = |title: &str, lines: Vec<String>| {
+        let _ = write!(text, "\n{title}\n");
+        lines.iter().for_each(|line| {
+            let _ = writeln!(text, "  {line}");
+        });
+    };
+    section("1. WHERE THE BACKUPS ARE", vec![format!("store    {url}")]);
+    let mut keys: Vec<_> = settings
+        .recipients
+        .iter()
+        .map(|recipient| {
+            format!("recipient {recipient}\n            its identity file is kept at: ______________________")
+        })
+        .collect();
+    keys.push("One of these identity files opens the backups. Without any, nobody can.".into());
+    section("2. WHO CAN OPEN THEM", keys);
+    let mut writers = Vec::new();
+    if let Ok(key) = session.home.open_signing_key() {
+        writers.push(format!("{}   this host", key.public()));
+    }
+    writers.extend(settings.trusted_writers.iter().map(|key| format!("{key}   named by the settings")));
+    section("3. WHOSE EVIDENCE COUNTS (public keys)", writers);
+    let mut proved: Vec<_> = shelf
+        .snapshots()
+        .iter()
+        .rev()
+        .filter(|snapshot| snapshot.restorable() && !snapshot.suspect)
+        .filter_map(|snapshot| Some((snapshot, shelf.proved(snapshot)?)))
+        .filter(|(_, (level, _))| level.covers(Level::Checksum))
+        .take(3)
+        .map(|(snapshot, (level, _))| {
+            let checksum = snapshot.checksum.map(|checksum| checksum.to_string()).unwrap_or_default();
+            format!("{}   proved: {level}\n    {checksum}", snapshot.id)
+        })
+        .collect();
+    if proved.is_empty() {
+        proved.push("none yet: run 'si-backup run --state' and print this sheet again".into());
+    }
+    let newest =
+        shelf.catalogue.newest_restorable().map_or("<id>".to_owned(), |snapshot| snapshot.id.to_string());
+    section("4. THE NEWEST PROVED SNAPSHOTS", proved);
+    section(
+        "5. COMING BACK WITH STOCK TOOLS (age, zstd, tar)",
+        vec![
+            format!("bundle='<store>/state/{context}/{newest}/bundle.tar.zst.age'"),
+            "sha256sum \"$bundle\"                    # compare with section 4".into(),
+            "mkdir restored && age -d -i IDENTITY \"$bundle\" | zstd -d | tar -x -C restored".into(),
+            "The files of the context are in restored/context, their digests in restored/manifest.json."
+                .into(),
+            format!("The settings: age -d -i IDENTITY '<store>/settings/{context}/<newest>.toml.age'"),
+        ],
+    );
+    section(
+        "6. WHAT IS NOT IN THE BACKUPS",
+        vec![
+            "The vault and every other secret: they come back from where they are kept.".into(),
+            "Databases: their backups are WAL-G's.".into(),
+        ],
+    );
+    Ok(text)
+}

@@ -1,0 +1,44 @@
+//! What each command does, one file a verb: it composes the libraries, and decides nothing that they could.
+
+mod audit;
+mod diff;
+mod doctor;
+mod events;
+mod extract;
+mod init;
+mod kit;
+mod list;
+mod pin;
+mod prove;
+mod run;
+mod settings_copy;
+mod show;
+mod status;
+mod verify;
+
+use crate::args::{AuditCommand, Command, EventsCommand};
+use crate::{CliError, Report, Session};
+
+/// Does what the command says.
+///
+/// # Errors
+/// Whatever kept it from being done before there was anything to report; otherwise the report has the error.
+pub fn dispatch(session: &Session<'_>, command: &Command) -> Result<Report, CliError> {
+    match command {
+        Command::Init(args) => init::init(session, args),
+        Command::Kit(args) => kit::kit(session, args),
+        Command::Run(args) => run::run(session, args),
+        Command::Status(_) => status::status(session),
+        Command::List(_) => list::list(session),
+        Command::Show(args) => show::show(session, args),
+        Command::Diff(args) => diff::diff(session, args),
+        Command::Verify(args) => verify::verify(session, args),
+        Command::Extract(args) => extract::extract(session, args),
+        Command::Pin(args) => pin::pin(session, args),
+        Command::Unpin(args) => pin::unpin(session, args),
+        Command::Audit(AuditCommand::List) => audit::list(session),
+        Command::Audit(AuditCommand::Verify) => audit::verify(session),
+        Command::Events(EventsCommand::List { limit }) => events::list(session, *limit),
+        Command::Doctor => doctor::doctor(session),
+    }
+}

@@ -1,0 +1,133 @@
+use crate::{CliError, Meter, Session};
+use backup_contract::{CheckResult, Level, Outcome, Subject};
+use backup_store::Store;
+use chrono::{DateTime, TimeDelta, Utc};
+use paas_state::{Error as StateError, Identities, Record, UnverifiedBundle, Watch};
+use restore_guard::{EvidenceRecord, Ledger, OriginId, Tool};
+use std::time::Duration;
+
+/// The program's name in records.
+pub(super) const TOOL: &str = "si-backup";
+/// The program's version in records.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How a verification ended. Only one that could be made has an outcome.
+#[derive(Debug)]
+pub(super) struct Verification {
+    pub(super) level: Level,
+    pub(super) checks: Vec<CheckResult>,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) finished_at: DateTime<Utc>,
+}
+
+impl Verification {
+    pub(super) fn outcome(&self) -> Outcome {
+        Outcome::of(&self.checks)
+    }
+
+    /// The first check that failed, in words.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.checks.iter().find(|check| !check.ok).map(|check| check.detail.clone())
+    }
+}
+
+/// Proves a bundle at a level: `stored`, `checksum` and `content`, one after the other until one fails.
+///
+/// # Errors
+/// What kept the verification from being made, which says nothing about the bundle.
+pub(super) fn prove(
+    session: &Session<'_>,
+    bundle: &UnverifiedBundle<'_>,
+    level: Level,
+    identities: Option<&Identities>,
+    meter: &Meter<'_>,
+) -> Result<Verification, CliError> {
+    let began = session.world.clock.monotonic();
+    let started_at = session.now();
+    let mut checks = Vec::new();
+    for step in Level::ALL.into_iter().filter(|step| level.covers(*step)) {
+        let step_began = session.world.clock.monotonic();
+        let detail = match step {
+            Level::Stored => bundle.check_stored().map(|()| "the bundle is there, with its size".to_owned()),
+            // Reading the content compares every byte with the record too.
+            Level::Checksum if level > Level::Checksum => continue,
+            Level::Checksum => bundle.check_sum(meter).map(|()| "every byte equals the record".to_owned()),
+            Level::Content | Level::Restore => {
+                let identities = identities.ok_or(CliError::NoIdentity)?;
+                bundle.verify(identities, meter as &dyn Watch).map(|verified| {
+                    let manifest = verified.manifest();
+                    let malformed: u64 = manifest.files.iter().map(|file| file.malformed_lines).sum();
+                    let noted = if malformed == 0 {
+                        String::new()
+                    } else {
+                        format!(", {malformed} lines that were malformed when they were read")
+                    };
+                    format!(
+                        "{} files, {} bytes, each equal to the manifest{noted}",
+                        manifest.files.len(),
+                        manifest.bytes()
+                    )
+                })
+            }
+        };
+        let took = session.world.clock.monotonic().saturating_sub(step_began);
+        let check =
+            |ok, detail| CheckResult { name: step.to_string(), ok, detail, duration_ms: millis(took) };
+        match detail {
+            Ok(detail) => checks.push(check(true, detail)),
+            Err(e) if speaks_of_the_snapshot(&e) => {
+                checks.push(check(false, crate::report::message_of(&e.into())));
+                break;
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let took = session.world.clock.monotonic().saturating_sub(began);
+    let finished_at = started_at + TimeDelta::from_std(took).unwrap_or_default();
+    Ok(Verification { level, checks, started_at, finished_at })
+}
+
+/// Whether an error says that the snapshot is not right, and not that it could not be looked at.
+fn speaks_of_the_snapshot(error: &StateError) -> bool {
+    use backup_store::Error as StoreError;
+    match error {
+        StateError::Bundle { .. } | StateError::Malformed { .. } | StateError::Newer { .. } => true,
+        StateError::Store(e) => matches!(e, StoreError::Corrupt { .. } | StoreError::NotFound { .. }),
+        _ => false,
+    }
+}
+
+/// Signs what a verification found, and writes it beside the backups. Returns where.
+pub(super) fn write_evidence(
+    session: &Session<'_>,
+    store: &dyn Store,
+    record: &Record,
+    origin: &OriginId,
+    verification: &Verification,
+) -> Result<String, CliError> {
+    let evidence = EvidenceRecord {
+        context: session.context.clone(),
+        origin: origin.clone(),
+        subject: Subject::State,
+        id: record.id.clone(),
+        checksum: record.checksum,
+        level: verification.level,
+        outcome: verification.outcome(),
+        checks: verification.checks.clone(),
+        host: session.world.host.clone(),
+        operator: session.operator(),
+        writer: session.home.writer()?,
+        tool: Tool { name: TOOL.into(), version: VERSION.into() },
+        started_at: verification.started_at,
+        finished_at: verification.finished_at,
+        recovery_seconds: None,
+        data_loss_seconds: None,
+        details: serde_json::Map::new(),
+    };
+    let key = session.home.open_signing_key()?;
+    Ok(Ledger::new(store, &session.context).write(&evidence, &key)?.to_string())
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

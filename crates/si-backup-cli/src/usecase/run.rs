@@ -1,0 +1,330 @@
+use super::prove::{TOOL, VERSION, Verification, millis, prove, write_evidence};
+use super::{init, settings_copy};
+use crate::args::RunArgs;
+use crate::report::{finding, finding_lines, row};
+use crate::view::{self, EntryRow, RunRow, VerifiedRow};
+use crate::{CliError, Mode, Report, Session, metered};
+use backup_contract::{Level, Outcome, SnapshotId, SnapshotKind, SnapshotRef, Subject};
+use backup_store::Store;
+use paas_state::{
+    Backup, Catalogue, Class, ContextDir, Event, Inventory, Patience, Reading, Sealing, UnverifiedBundle,
+    append_event,
+};
+use restore_guard::{ActOutcome, Action, OriginId};
+use std::sync::atomic::AtomicBool;
+
+/// Makes a backup of the state, and proves it.
+pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliError> {
+    if args.dry_run {
+        return dry_run(session, args);
+    }
+    let context = session.open_context()?;
+    let recipients = session.recipients()?;
+    let store = session.open_store()?;
+    let key = session.home.open_signing_key()?;
+    let origin = init::claim(session, &*store, &key)?;
+    let lease = format!("run-state-{}", session.context);
+    session.with_lease(&*store, &lease, |lost| {
+        let began = session.world.clock.monotonic();
+        let started_at = session.now();
+        warn_of_a_clock_that_went_back(session, &*store)?;
+        let id = SnapshotId::state(started_at, random()?);
+        let snapshot = SnapshotRef { subject: Subject::State, id: id.clone() };
+        let announced = session.event(Action::Run, ActOutcome::Announced).snapshot(snapshot.clone());
+        session.record(&announced.detail("store", store.location()), None)?;
+        let sealing = Sealing {
+            recipients: &recipients,
+            id: &id,
+            started_at,
+            origin: Some(origin.to_string()),
+            host: &session.world.host,
+            tool: &format!("{TOOL} {VERSION}"),
+            suspect: false,
+            workers: session.world.workers,
+        };
+        let made = settings_copy::seal(session, &*store, &recipients)
+            .and_then(|()| back_up(session, &context, args, &*store, &sealing, lost))
+            .map_err(|error| session.explain(error));
+        let done = made.and_then(|backup| {
+            let (verification, evidence) = verify(session, &*store, &backup, &origin, lost)?;
+            Ok((backup, verification, evidence))
+        });
+        let took = millis(session.world.clock.monotonic().saturating_sub(began));
+        tell(session, &context, &*store, &snapshot, done, took)
+    })
+}
+
+fn back_up(
+    session: &Session<'_>,
+    context: &ContextDir,
+    args: &RunArgs,
+    store: &dyn Store,
+    sealing: &Sealing<'_>,
+    lost: &AtomicBool,
+) -> Result<Backup, CliError> {
+    let allow = session.allow_list()?;
+    let total = Inventory::take(context, &args.with)?.bytes_taken();
+    let (mode, interrupts) = (session.progress(), &session.world.interrupts);
+    metered(mode, "backing up", total, interrupts, Some(lost), |meter| {
+        let reading = Reading {
+            context,
+            with: &args.with,
+            allow: &allow,
+            patience: &Patience::default(),
+            clock: &*session.world.clock,
+            watch: meter,
+        };
+        Ok(reading.back_up(store, sealing)?)
+    })
+}
+
+/// Reads back what was stored: content where the identity is here, else every byte.
+fn verify(
+    session: &Session<'_>,
+    store: &dyn Store,
+    backup: &Backup,
+    origin: &OriginId,
+    lost: &AtomicBool,
+) -> Result<(Verification, String), CliError> {
+    let identities = session.identities()?;
+    let level = if identities.is_some() { Level::Content } else { Level::Checksum };
+    let bundle = UnverifiedBundle::new(store, backup.record.clone())?;
+    let total = if level == Level::Content { backup.manifest.bytes() } else { backup.record.bytes };
+    let (mode, interrupts) = (session.progress(), &session.world.interrupts);
+    let verification = metered(mode, "reading back", total, interrupts, Some(lost), |meter| {
+        prove(session, &bundle, level, identities.as_ref(), meter)
+    })?;
+    let evidence = write_evidence(session, store, &backup.record, origin, &verification)?;
+    Ok((verification, evidence))
+}
+
+/// Puts the outcome into the trail and the context's events, and makes the report of it.
+fn tell(
+    session: &Session<'_>,
+    context: &ContextDir,
+    store: &dyn Store,
+    snapshot: &SnapshotRef,
+    done: Result<(Backup, Verification, String), CliError>,
+    took: u64,
+) -> Result<Report, CliError> {
+    let (backup, verification, evidence) = match done {
+        Ok(done) => done,
+        Err(error) => return Ok(failed(session, context, store, snapshot, error, took)),
+    };
+    let (record, outcome) = (&backup.record, verification.outcome());
+    let entry = session
+        .event(Action::Run, if outcome == Outcome::Passed { ActOutcome::Done } else { ActOutcome::Failed })
+        .snapshot(snapshot.clone())
+        .checksum(record.checksum)
+        .detail("verified", verification.level.as_str())
+        .detail("outcome", outcome.as_str())
+        .detail("evidence", evidence.clone());
+    session.record(&entry, Some(store))?;
+    let passed = outcome == Outcome::Passed;
+    let event = Event::new(session.now(), context, "backup run", passed)
+        .with("subject", "state")
+        .with("snapshot", &record.id)
+        .with("checksum", record.checksum)
+        .with("verified", verification.level)
+        .with("outcome", outcome);
+    note_event(session, context, &event);
+    let view = RunRow {
+        status: if passed { "ok" } else { "failed" },
+        error: verification.failure(),
+        duration_ms: took,
+        id: Some(record.id.clone()),
+        checksum: Some(record.checksum),
+        bytes: record.bytes,
+        plain_bytes: backup.manifest.bytes(),
+        restorable: passed,
+        verified: passed.then(|| VerifiedRow::from((verification.level, verification.finished_at))),
+        evidence: Some(evidence),
+        findings: backup.findings.iter().map(finding).collect(),
+        ..blank()
+    };
+    let mut text = finding_lines(&backup.findings);
+    text += &format!(
+        "stored {}: {} files, {} in {}\n{}\n",
+        snapshot,
+        backup.manifest.files.len(),
+        view::bytes(backup.manifest.bytes()),
+        view::bytes(record.bytes),
+        record.checksum,
+    );
+    let report = Report::new("backup run", vec![row(&view)], text);
+    if let Some(why) = verification.failure() {
+        let level = verification.level;
+        return Ok(report.with_error(CliError::NotProved { id: snapshot.to_string(), level, why }));
+    }
+    let proved = format!("proved at level '{}' by reading it back\n", verification.level);
+    Ok(Report { text: report.text.clone() + &proved, ..report })
+}
+
+fn failed(
+    session: &Session<'_>,
+    context: &ContextDir,
+    store: &dyn Store,
+    snapshot: &SnapshotRef,
+    error: CliError,
+    took: u64,
+) -> Report {
+    let error = session.explain(error);
+    let message = crate::report::message_of(&error);
+    let outcome = if error.code() == "interrupted" { ActOutcome::Interrupted } else { ActOutcome::Failed };
+    let entry = session
+        .event(Action::Run, outcome)
+        .snapshot(snapshot.clone())
+        .detail("error_code", error.code())
+        .detail("error", message.clone());
+    if let Err(e) = session.record(&entry, Some(store)) {
+        session
+            .warn(format!("the failure could not be put into the trail: {}", crate::report::message_of(&e)));
+    }
+    let event = Event::new(session.now(), context, "backup run", false).with("subject", "state").error(
+        error.code(),
+        &message,
+        &error.hint().unwrap_or_default(),
+    );
+    note_event(session, context, &event);
+    let view = RunRow {
+        status: "failed",
+        error: Some(message),
+        duration_ms: took,
+        findings: error.findings().iter().map(finding).collect(),
+        ..blank()
+    };
+    Report::new("backup run", vec![row(&view)], String::new()).with_error(error)
+}
+
+/// The context's own log is a courtesy to si: the backup does not depend on it.
+fn note_event(session: &Session<'_>, context: &ContextDir, event: &Event) {
+    if let Err(e) = append_event(context, event) {
+        session.warn(format!("the event could not be appended: {}", crate::report::message_of(&e.into())));
+    }
+}
+
+fn dry_run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliError> {
+    let began = session.world.clock.monotonic();
+    let context = session.open_context()?;
+    let allow = match session.allow_list() {
+        Ok(allow) => allow,
+        // A look at the state needs no settings.
+        Err(CliError::Settings(_)) => paas_state::AllowList::default(),
+        Err(e) => return Err(e),
+    };
+    let total = Inventory::take(&context, &args.with)?.bytes_taken();
+    let (mode, interrupts) = (session.progress(), &session.world.interrupts);
+    let inspection = metered(mode, "looking", total, interrupts, None, |meter| {
+        let reading = Reading {
+            context: &context,
+            with: &args.with,
+            allow: &allow,
+            patience: &Patience::default(),
+            clock: &*session.world.clock,
+            watch: meter,
+        };
+        reading.inspect()
+    })?;
+    let entries: Vec<_> = inspection
+        .inventory
+        .entries
+        .iter()
+        .map(|e| EntryRow {
+            path: e.path.clone(),
+            class: e.class,
+            reason: e.reason.to_owned(),
+            bytes: e.bytes,
+        })
+        .collect();
+    let plain_bytes = inspection.files.iter().map(|file| file.size).sum();
+    let mut text = dry_run_text(&entries, &inspection.inventory.absent());
+    text += &finding_lines(&inspection.findings);
+    let blocked = crate::error::blocks(&inspection.findings);
+    let view = RunRow {
+        status: if blocked { "failed" } else { "ok" },
+        duration_ms: millis(session.world.clock.monotonic().saturating_sub(began)),
+        plain_bytes,
+        findings: inspection.findings.iter().map(finding).collect(),
+        entries,
+        ..blank()
+    };
+    let mut report = Report { mode: Mode::DryRun, ..Report::new("backup run", vec![row(&view)], text) };
+    report.text += &if blocked {
+        "this would be refused: mend the errors first\n".to_owned()
+    } else {
+        format!(
+            "would take {} files, {}; nothing was stored\n",
+            inspection.files.len(),
+            view::bytes(plain_bytes)
+        )
+    };
+    report.exit = if blocked { 10 } else { 0 };
+    Ok(report)
+}
+
+fn dry_run_text(entries: &[EntryRow], absent: &[&str]) -> String {
+    let mut text = String::new();
+    let mut section = |title: &str, classes: &[Class]| {
+        let lines: Vec<_> = entries.iter().filter(|entry| classes.contains(&entry.class)).collect();
+        if !lines.is_empty() {
+            text += &format!("{title}\n");
+            let rows = lines.iter().map(|entry| {
+                let size = if entry.path.ends_with('/') { String::new() } else { view::bytes(entry.bytes) };
+                [format!("  {}", entry.path), size, entry.reason.clone()]
+            });
+            // The head is empty: the titles say enough.
+            text += view::table(["", "", ""], rows).split_once('\n').map_or("", |(_, rows)| rows);
+        }
+    };
+    section("taken:", &[Class::Protected, Class::Optional]);
+    section("left out:", &[Class::NotAsked, Class::Excluded, Class::Own, Class::Unexpected]);
+    if !absent.is_empty() {
+        text += &format!("absent, which is recorded:\n  {}\n", absent.join(", "));
+    }
+    text
+}
+
+/// A snapshot from the future would stay LATEST for as long as this clock lags behind.
+fn warn_of_a_clock_that_went_back(session: &Session<'_>, store: &dyn Store) -> Result<(), CliError> {
+    let now = session.now();
+    let catalogue = Catalogue::read(store, &session.context)?;
+    let newest = catalogue.snapshots.iter().filter_map(|s| Some((s.started_at?, &s.id))).max();
+    if let Some((at, id)) = newest.filter(|(at, _)| *at > now) {
+        session.warn(format!(
+            "this host's clock is behind: {id} was taken at {}, which is in the future; until then LATEST means that one",
+            view::time(at),
+        ));
+    }
+    Ok(())
+}
+
+fn blank() -> RunRow {
+    RunRow {
+        target: "local".into(),
+        app: String::new(),
+        release: String::new(),
+        service: String::new(),
+        operation: "run",
+        command: String::new(),
+        status: "ok",
+        error: None,
+        duration_ms: 0,
+        id: None,
+        subject: Subject::State,
+        checksum: None,
+        kind: SnapshotKind::Bundle,
+        bytes: 0,
+        plain_bytes: 0,
+        restorable: false,
+        verified: None,
+        evidence: None,
+        findings: Vec::new(),
+        entries: Vec::new(),
+    }
+}
+
+fn random() -> Result<u32, CliError> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(|_| CliError::State(paas_state::Error::Random))?;
+    Ok(u32::from_ne_bytes(bytes))
+}

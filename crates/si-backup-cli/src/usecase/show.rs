@@ -1,0 +1,129 @@
+use super::list::list_row;
+use crate::args::ShowArgs;
+use crate::report::row;
+use crate::shelf::reference;
+use crate::view::{self, EvidenceRow, ProblemRow, ShowRow};
+use crate::{CliError, Report, Session, Shelf, metered};
+use paas_state::Manifest;
+use std::fmt::Write;
+
+/// Shows one snapshot: its record, its evidence, and, where the identity is, its files.
+pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, CliError> {
+    let store = session.open_store()?;
+    let shelf = Shelf::read(session, &*store)?;
+    let snapshot = shelf.resolve(&args.id)?;
+    let record = shelf.catalogue.records.get(&snapshot.id);
+    let manifest = match (session.identities()?, record) {
+        (Some(identities), Some(record)) => {
+            let bundle = shelf.bundle(snapshot)?;
+            let (mode, interrupts) = (session.progress(), &session.world.interrupts);
+            metered(mode, "reading", record.bytes, interrupts, None, |meter| {
+                match bundle.verify(&identities, meter) {
+                    Ok(verified) => Some(verified.into_manifest()),
+                    Err(e) => {
+                        session.warn(format!(
+                            "its files cannot be shown: {}",
+                            crate::report::message_of(&e.into())
+                        ));
+                        None
+                    }
+                }
+            })
+        }
+        _ => None,
+    };
+    let evidence: Vec<_> = shelf
+        .evidence
+        .of(&reference(snapshot))
+        .iter()
+        .map(|evidence| {
+            let record = evidence.record();
+            EvidenceRow {
+                key: evidence.key().to_string(),
+                level: record.level,
+                outcome: record.outcome,
+                at: record.finished_at,
+                host: record.host.clone(),
+                operator: record.operator.clone(),
+                checks: record.checks.clone(),
+            }
+        })
+        .collect();
+    let ignored = shelf.standing(snapshot).map_or_else(Vec::new, |standing| {
+        let say = |i: &restore_guard::Ignored| ProblemRow {
+            code: i.why.code().into(),
+            detail: format!("{}: {}", i.key, i.why),
+        };
+        standing.ignored().iter().map(say).collect()
+    });
+    let view = ShowRow {
+        list: list_row(&shelf, snapshot),
+        host: record.map(|record| record.host.clone()),
+        tool: record.map(|record| record.tool.clone()),
+        evidence,
+        ignored_evidence: ignored,
+        manifest: manifest.as_ref().map(row),
+    };
+    let text = text_of(&view, manifest.as_ref());
+    Ok(Report::new("backup show", vec![row(&view)], text))
+}
+
+fn text_of(view: &ShowRow, manifest: Option<&Manifest>) -> String {
+    let list = &view.list;
+    let mut text = format!("{}/{}\n", list.subject, list.id);
+    let mut line = |name: &str, value: String| {
+        let _ = writeln!(text, "  {name:<12}{value}");
+    };
+    if let Some(at) = list.started_at {
+        line("taken", view::time(at));
+    }
+    if let (Some(host), Some(tool)) = (&view.host, &view.tool) {
+        line("by", format!("{tool} on {host}"));
+    }
+    line("size", view::bytes(list.bytes));
+    if let Some(checksum) = list.checksum {
+        line("checksum", checksum.to_string());
+    }
+    line("restorable", if list.restorable { "yes".into() } else { "no".into() });
+    list.problems.iter().for_each(|problem| line("problem", problem.detail.clone()));
+    line("pinned", if list.pinned { "yes".into() } else { "no".into() });
+    match &list.verified {
+        Some(verified) => line("proved", format!("{} on {}", verified.level, view::time(verified.at))),
+        None => line("proved", "no".into()),
+    }
+    for evidence in &view.evidence {
+        line(
+            "evidence",
+            format!(
+                "{} {} {} by {} on {}",
+                view::time(evidence.at),
+                evidence.level,
+                evidence.outcome,
+                evidence.operator,
+                evidence.host
+            ),
+        );
+        evidence
+            .checks
+            .iter()
+            .filter(|check| !check.ok)
+            .for_each(|check| line("", format!("failed: {}", check.detail)));
+    }
+    view.ignored_evidence.iter().for_each(|ignored| line("ignored", ignored.detail.clone()));
+    match manifest {
+        None => line("files", "unknown without the identity".into()),
+        Some(manifest) => {
+            line("files", manifest.files.len().to_string());
+            let rows = manifest.files.iter().map(|file| {
+                let lines = file.lines.map_or_else(String::new, |n| format!("{n} lines"));
+                [format!("    {}", file.path), view::bytes(file.size), lines]
+            });
+            text += view::table(["", "", ""], rows).split_once('\n').map_or("", |(_, rows)| rows);
+            if !manifest.absent.is_empty() {
+                let absent: Vec<_> = manifest.absent.iter().map(ToString::to_string).collect();
+                text += &format!("  {:<12}{}\n", "absent", absent.join(", "));
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,75 @@
+use super::prove::millis;
+use crate::report::row;
+use crate::view::{self, StatusRow};
+use crate::{CliError, Report, Session, Shelf};
+use backup_contract::{Level, Subject};
+
+/// Says how safe the state is now: first what the loss of this host would cost, then why.
+pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
+    let began = session.world.clock.monotonic();
+    let store = session.open_store()?;
+    let shelf = Shelf::read(session, &*store)?;
+    let now = session.now();
+    let newest = shelf.catalogue.newest_restorable();
+    let is_proved = |level: Option<(Level, _)>| level.is_some_and(|(level, _)| level.covers(Level::Content));
+    let proved = shelf
+        .snapshots()
+        .iter()
+        .rev()
+        .find(|snapshot| snapshot.restorable() && !snapshot.suspect && is_proved(shelf.proved(snapshot)));
+    let age = |at: Option<chrono::DateTime<chrono::Utc>>| at.map(|at| now - at);
+    let mut text = match (newest, proved) {
+        (None, _) => {
+            format!("if this host were lost now: the state of '{}' would be lost\n", session.context)
+        }
+        (Some(newest), Some(proved)) if newest.id == proved.id => format!(
+            "if this host were lost now: the state of '{}' loses {}\n",
+            session.context,
+            age(proved.started_at).map_or_else(|| "an unknown time".into(), view::span),
+        ),
+        (Some(newest), Some(proved)) => format!(
+            "if this host were lost now: the state of '{}' loses {}, or {} by the newest snapshot, which is not proved\n",
+            session.context,
+            age(proved.started_at).map_or_else(|| "an unknown time".into(), view::span),
+            age(newest.started_at).map_or_else(|| "an unknown time".into(), view::span),
+        ),
+        (Some(newest), None) => format!(
+            "if this host were lost now: the state of '{}' loses {}, by a snapshot that is not proved\n",
+            session.context,
+            age(newest.started_at).map_or_else(|| "an unknown time".into(), view::span),
+        ),
+    };
+    let verified = newest.and_then(|newest| shelf.proved(newest));
+    if let Some(newest) = newest {
+        text += &format!("newest      {} ({})\n", newest.id, view::bytes(newest.bytes));
+        text += &match verified {
+            Some((level, at)) => format!("proved      at level '{level}' on {}\n", view::time(at)),
+            None => "proved      no; 'si-backup verify' does\n".to_owned(),
+        };
+    }
+    text += &format!("snapshots   {} in {}\n", shelf.snapshots().len(), store.location());
+    let proves = newest.is_some() && is_proved(verified);
+    let view = StatusRow {
+        target: "local".into(),
+        app: String::new(),
+        release: String::new(),
+        service: String::new(),
+        operation: "status",
+        command: String::new(),
+        status: if proves { "ok" } else { "failed" },
+        duration_ms: millis(session.world.clock.monotonic().saturating_sub(began)),
+        subject: Subject::State,
+        id: newest.map(|newest| newest.id.clone()),
+        checksum: newest.and_then(|newest| newest.checksum),
+        kind: newest.map(|newest| newest.kind),
+        bytes: newest.map_or(0, |newest| newest.bytes),
+        restorable: newest.is_some(),
+        verified: verified.map(Into::into),
+        age_seconds: newest.and_then(|newest| age(newest.started_at)).map(|age| age.num_seconds()),
+        snapshots: shelf.snapshots().len(),
+        newest_proved: proved.map(|proved| proved.id.clone()),
+    };
+    let mut report = Report::new("backup status", vec![row(&view)], text);
+    report.exit = if proves { 0 } else { 10 };
+    Ok(report)
+}

@@ -1,0 +1,123 @@
+use super::init;
+use super::prove::{Verification, prove, write_evidence};
+use crate::args::VerifyArgs;
+use crate::report::row;
+use crate::shelf::reference;
+use crate::view::{self, VerifyRow};
+use crate::{CliError, Report, Session, Shelf, metered};
+use backup_contract::{CheckResult, Level, Outcome, Snapshot};
+use backup_store::Store;
+use paas_state::Identities;
+use restore_guard::{ActOutcome, Action, OriginId};
+
+/// Proves snapshots, and writes the evidence beside them.
+pub(super) fn verify(session: &Session<'_>, args: &VerifyArgs) -> Result<Report, CliError> {
+    if args.level == Level::Restore {
+        return Err(CliError::usage("this version proves up to level 'content'", "use --level content"));
+    }
+    let store = session.open_store()?;
+    let origin = init::claim(session, &*store, &session.home.open_signing_key()?)?;
+    let identities = session.identities()?;
+    if args.level >= Level::Content && identities.is_none() {
+        return Err(CliError::NoIdentity);
+    }
+    let shelf = Shelf::read(session, &*store)?;
+    let chosen: Vec<&Snapshot> =
+        if args.all { shelf.snapshots().iter().collect() } else { vec![shelf.resolve(&args.id)?] };
+    let one = One { session, store: &*store, shelf: &shelf, origin, identities };
+    let mut rows = Vec::new();
+    let mut text = String::new();
+    let mut failure = None;
+    for snapshot in chosen {
+        let (verification, evidence) = one.verify(snapshot, args.level)?;
+        text += &line(snapshot, &verification);
+        if let Some(why) = verification.failure() {
+            let id = reference(snapshot).to_string();
+            failure.get_or_insert(CliError::NotProved { id, level: args.level, why });
+        }
+        rows.push(row(&VerifyRow {
+            id: snapshot.id.clone(),
+            subject: snapshot.subject.clone(),
+            checksum: snapshot.checksum,
+            level: args.level,
+            outcome: verification.outcome(),
+            host: session.world.host.clone(),
+            started_at: verification.started_at,
+            finished_at: verification.finished_at,
+            checks: verification.checks,
+            evidence,
+        }));
+    }
+    if rows.is_empty() {
+        text += "there is no snapshot to verify\n";
+    }
+    let report = Report::new("backup verify", rows, text);
+    Ok(match failure {
+        Some(error) => report.with_error(error),
+        None => report,
+    })
+}
+
+struct One<'a> {
+    session: &'a Session<'a>,
+    store: &'a dyn Store,
+    shelf: &'a Shelf<'a>,
+    origin: OriginId,
+    identities: Option<Identities>,
+}
+
+impl One<'_> {
+    fn verify(&self, snapshot: &Snapshot, level: Level) -> Result<(Verification, Option<String>), CliError> {
+        let session = self.session;
+        let record = match self.shelf.record(snapshot) {
+            Ok(record) => record,
+            Err(CliError::State(
+                e @ (paas_state::Error::Malformed { .. } | paas_state::Error::Newer { .. }),
+            )) => {
+                // Without a checksum there is nothing that evidence could be about.
+                return Ok((unreadable(session, level, &e.into()), None));
+            }
+            Err(e) => return Err(e),
+        };
+        let bundle = self.shelf.bundle(snapshot)?;
+        let (mode, interrupts) = (session.progress(), &session.world.interrupts);
+        let what = format!("verifying {}", snapshot.id);
+        let verification = metered(mode, &what, record.bytes, interrupts, None, |meter| {
+            prove(session, &bundle, level, self.identities.as_ref(), meter)
+        })
+        .map_err(|error| session.explain(error))?;
+        let evidence = write_evidence(session, self.store, &record, &self.origin, &verification)?;
+        let passed = verification.outcome() == Outcome::Passed;
+        let entry = session
+            .event(Action::Verify, if passed { ActOutcome::Done } else { ActOutcome::Failed })
+            .snapshot(reference(snapshot))
+            .checksum(record.checksum)
+            .detail("level", level.as_str())
+            .detail("evidence", evidence.clone());
+        session.record(&entry, Some(self.store))?;
+        Ok((verification, Some(evidence)))
+    }
+}
+
+fn unreadable(session: &Session<'_>, level: Level, error: &CliError) -> Verification {
+    let now = session.now();
+    let check = CheckResult {
+        name: "record".into(),
+        ok: false,
+        detail: crate::report::message_of(error),
+        duration_ms: 0,
+    };
+    Verification { level, checks: vec![check], started_at: now, finished_at: now }
+}
+
+fn line(snapshot: &Snapshot, verification: &Verification) -> String {
+    let took = verification.finished_at - verification.started_at;
+    let last = verification.checks.last().map_or("", |check| check.detail.as_str());
+    format!(
+        "{}: {} at level '{}' in {}: {last}\n",
+        reference(snapshot),
+        verification.outcome(),
+        verification.level,
+        view::span(took),
+    )
+}

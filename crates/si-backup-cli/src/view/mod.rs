@@ -1,0 +1,76 @@
+//! What is printed: rows for scripts, which are structures of their own apart from the domain's types, and text for
+//! people.
+
+mod rows;
+mod style;
+mod table;
+
+pub use rows::{
+    AuditRow, DiffKeyRow, DiffRow, EntryRow, EvidenceRow, ExtractRow, InitRow, KitRow, ListRow, PinRow,
+    ProblemRow, RunRow, ShowRow, StatusRow, VerifiedRow, VerifyRow,
+};
+pub use style::Style;
+pub use table::table;
+
+use crate::CliError;
+use crate::report::{finding_lines, message_of};
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// An error as a person reads it: what went wrong, the findings behind it, and what to do next.
+#[must_use]
+pub fn error_text(error: &CliError, verbose: bool) -> String {
+    let mut text = finding_lines(error.findings());
+    text += &format!("error: {}", message_of(error));
+    if verbose {
+        text += &format!(" [{}]", error.code());
+    }
+    text.push('\n');
+    if let Some(hint) = error.hint() {
+        text += &format!("  -> {hint}\n");
+    }
+    text
+}
+
+/// A time as a person reads it.
+#[must_use]
+pub fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A span of time, in its two largest units: `3 h 20 min`.
+#[must_use]
+pub fn span(delta: TimeDelta) -> String {
+    let seconds = delta.num_seconds().abs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, m) => format!("{m} min"),
+        (0, h, m) => format!("{h} h {m} min"),
+        (d, h, _) => format!("{d} d {h} h"),
+    }
+}
+
+/// A number of bytes, as a person reads it.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    indicatif::HumanBytes(n).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_have_two_units() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (61, "1 min"),
+            (3_660, "1 h 1 min"),
+            (90_000, "1 d 1 h"),
+            (-30, "30 s"),
+        ] {
+            assert_eq!(span(TimeDelta::seconds(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,340 @@
+use backup_contract::{CheckResult, Checksum, Level, Outcome, SnapshotId, SnapshotKind, Subject};
+use chrono::{DateTime, Utc};
+use paas_state::{Class, OptionalTree};
+use serde::Serialize;
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// How far a snapshot is proved.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifiedRow {
+    /// The strongest level.
+    pub level: Level,
+    /// Since when.
+    pub at: DateTime<Utc>,
+}
+
+impl From<(Level, DateTime<Utc>)> for VerifiedRow {
+    fn from((level, at): (Level, DateTime<Utc>)) -> Self {
+        Self { level, at }
+    }
+}
+
+/// A row of `run`: si's fields, and what this software adds.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunRow {
+    /// si's name of the host; the private state is always local.
+    pub target: String,
+    /// The app; empty for the state.
+    pub app: String,
+    /// Its release; empty for the state.
+    pub release: String,
+    /// Its service; empty for the state.
+    pub service: String,
+    /// `run`.
+    pub operation: &'static str,
+    /// The command that was run; empty, as no other program is needed.
+    pub command: String,
+    /// `ok` or `failed`.
+    pub status: &'static str,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// The snapshot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<SnapshotId>,
+    /// Of what.
+    pub subject: Subject,
+    /// Of the sealed bundle.
+    pub checksum: Option<Checksum>,
+    /// How it holds its data.
+    pub kind: SnapshotKind,
+    /// What it takes in the store.
+    pub bytes: u64,
+    /// What it holds.
+    pub plain_bytes: u64,
+    /// Whether everything that a restore needs is there.
+    pub restorable: bool,
+    /// How far it was proved.
+    pub verified: Option<VerifiedRow>,
+    /// Where the evidence lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+    /// What was found in the state.
+    pub findings: Vec<Value>,
+    /// In a dry run: every entry of the context with what would become of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<EntryRow>,
+}
+
+/// An entry of a context.
+#[derive(Debug, Clone, Serialize)]
+pub struct EntryRow {
+    /// Its path within the context.
+    pub path: String,
+    /// What becomes of it.
+    pub class: Class,
+    /// Why.
+    pub reason: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// A row of `list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListRow {
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// Of what.
+    pub subject: Subject,
+    /// How it holds its data.
+    pub kind: SnapshotKind,
+    /// When reading began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was complete.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// What it takes in the store.
+    pub bytes: u64,
+    /// By what it is recognised.
+    pub checksum: Option<Checksum>,
+    /// What it is a delta of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<SnapshotId>,
+    /// The full that its chain begins with.
+    pub lineage: SnapshotId,
+    /// Whether everything that a restore needs is there.
+    pub restorable: bool,
+    /// What stands in the way.
+    pub problems: Vec<ProblemRow>,
+    /// How far it is proved.
+    pub verified: Option<VerifiedRow>,
+    /// Whether it was taken while the mutation lock was shut.
+    pub suspect: bool,
+    /// Whether it is kept in any case.
+    pub pinned: bool,
+}
+
+/// Why a snapshot cannot be restored.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProblemRow {
+    /// A stable code.
+    pub code: String,
+    /// What is missing or wrong.
+    pub detail: String,
+}
+
+/// A row of `show`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShowRow {
+    /// What `list` says.
+    #[serde(flatten)]
+    pub list: ListRow,
+    /// The host that made it.
+    pub host: Option<String>,
+    /// The program that made it.
+    pub tool: Option<String>,
+    /// All evidence about it, oldest first.
+    pub evidence: Vec<EvidenceRow>,
+    /// What was found about it and does not count, with the reason.
+    pub ignored_evidence: Vec<ProblemRow>,
+    /// Its manifest, with the identity only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Value>,
+}
+
+/// One record of evidence.
+#[derive(Debug, Clone, Serialize)]
+pub struct EvidenceRow {
+    /// Where it lies.
+    pub key: String,
+    /// Up to which level it speaks.
+    pub level: Level,
+    /// What it says.
+    pub outcome: Outcome,
+    /// When the verification ended.
+    pub at: DateTime<Utc>,
+    /// On which host.
+    pub host: String,
+    /// Who had it done.
+    pub operator: String,
+    /// What was asked, and the answers.
+    pub checks: Vec<CheckResult>,
+}
+
+/// A row of `verify`.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifyRow {
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// Of what.
+    pub subject: Subject,
+    /// By what it is recognised.
+    pub checksum: Option<Checksum>,
+    /// The level that was asked for.
+    pub level: Level,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// On which host.
+    pub host: String,
+    /// When it began.
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    pub finished_at: DateTime<Utc>,
+    /// What was asked, and the answers.
+    pub checks: Vec<CheckResult>,
+    /// Where the evidence lies; none about a snapshot without a readable record.
+    pub evidence: Option<String>,
+}
+
+/// A row of `status`: si's fields, and what this software adds.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatusRow {
+    /// si's name of the host; the private state is always local.
+    pub target: String,
+    /// The app; empty for the state.
+    pub app: String,
+    /// Its release; empty for the state.
+    pub release: String,
+    /// Its service; empty for the state.
+    pub service: String,
+    /// `status`.
+    pub operation: &'static str,
+    /// The command that was run; empty, as no other program is needed.
+    pub command: String,
+    /// `ok` or `failed`.
+    pub status: &'static str,
+    /// How long it took to find out.
+    pub duration_ms: u64,
+    /// Of what.
+    pub subject: Subject,
+    /// The newest restorable snapshot.
+    pub id: Option<SnapshotId>,
+    /// By what it is recognised.
+    pub checksum: Option<Checksum>,
+    /// How it holds its data.
+    pub kind: Option<SnapshotKind>,
+    /// What it takes in the store.
+    pub bytes: u64,
+    /// Whether there is one.
+    pub restorable: bool,
+    /// How far it is proved.
+    pub verified: Option<VerifiedRow>,
+    /// How old it is, in seconds.
+    pub age_seconds: Option<i64>,
+    /// How many snapshots there are.
+    pub snapshots: usize,
+    /// The newest snapshot that is proved at level `content` or more.
+    pub newest_proved: Option<SnapshotId>,
+}
+
+/// A row of `diff`.
+#[derive(Debug, Clone, Serialize)]
+pub struct DiffRow {
+    /// The file.
+    pub path: String,
+    /// `added`, `removed` or `changed`.
+    pub change: &'static str,
+    /// The keys of a store that differ.
+    pub keys: Vec<DiffKeyRow>,
+}
+
+/// A key that differs.
+#[derive(Debug, Clone, Serialize)]
+pub struct DiffKeyRow {
+    /// An RFC 6901 pointer.
+    pub pointer: String,
+    /// `added`, `removed` or `changed`.
+    pub change: &'static str,
+    /// The current release of an app before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_was: Option<String>,
+    /// The current release of an app now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_is: Option<String>,
+}
+
+/// A row of `extract`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExtractRow {
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// Of what.
+    pub subject: Subject,
+    /// By what it is recognised.
+    pub checksum: Checksum,
+    /// Where it was unpacked.
+    pub into: PathBuf,
+    /// How many files were unpacked.
+    pub files: usize,
+    /// How many bytes they have.
+    pub bytes: u64,
+}
+
+/// A row of `pin` and `unpin`.
+#[derive(Debug, Clone, Serialize)]
+pub struct PinRow {
+    /// The snapshot.
+    pub id: SnapshotId,
+    /// Of what.
+    pub subject: Subject,
+    /// Whether it is kept in any case now.
+    pub pinned: bool,
+    /// Why.
+    pub reason: String,
+    /// Until when.
+    pub until: Option<DateTime<Utc>>,
+    /// Where the record lies.
+    pub record: String,
+}
+
+/// A row of `audit list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditRow {
+    /// Whose chain it belongs to.
+    pub writer: String,
+    /// Its place in the chain.
+    pub sequence: u64,
+    /// When it was written.
+    pub at: DateTime<Utc>,
+    /// Who had it done.
+    pub operator: String,
+    /// What was done.
+    pub action: String,
+    /// To what.
+    pub subject: Option<Subject>,
+    /// To which snapshot of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<SnapshotId>,
+    /// How far it came.
+    pub outcome: String,
+    /// The SHA-256 of the entry.
+    pub digest: Checksum,
+}
+
+/// A row of `init`.
+#[derive(Debug, Clone, Serialize)]
+pub struct InitRow {
+    /// The settings file.
+    pub config: PathBuf,
+    /// The identity that was made; none when recipients were given or one was there.
+    pub identity: Option<PathBuf>,
+    /// Who can open the backups.
+    pub recipients: Vec<String>,
+    /// The public key of this host's evidence.
+    pub public_key: String,
+    /// The context's origin in the store; none without a store.
+    pub origin: Option<String>,
+}
+
+/// A row of `kit`.
+#[derive(Debug, Clone, Serialize)]
+pub struct KitRow {
+    /// Where it was written; none for standard output.
+    pub out: Option<PathBuf>,
+    /// The sheet.
+    pub text: String,
+    /// The trees that a backup of this context takes besides the protected files.
+    pub optional_trees: Vec<OptionalTree>,
+}
