@@ -1,1 +1,65 @@
-//! walg-driver: introduction to come.
+//! Databases in WAL-G compatible buckets: to be made, understood, verified and brought back up.
+//!
+//! The crate is at its beginning. It names the one thing that every later part speaks of, the [`EngineKind`] that does
+//! the work; no command uses it yet.
+
+use std::fmt;
+use std::str::FromStr;
+use thiserror::Error;
+
+/// Which program makes and unpacks base backups. All of them speak the same bucket layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EngineKind {
+    /// This very binary, run as a process of its own.
+    Embedded,
+    /// `wal-g`, the reference.
+    WalG,
+    /// `walrus`, which interoperates with it.
+    Walrus,
+}
+
+impl EngineKind {
+    /// The engine's name in the settings.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::WalG => "wal-g",
+            Self::Walrus => "walrus",
+        }
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Not the name of an engine.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("'{0}' is not an engine; there are 'embedded', 'wal-g' and 'walrus'")]
+pub struct UnknownEngine(String);
+
+impl FromStr for EngineKind {
+    type Err = UnknownEngine;
+    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
+        [Self::Embedded, Self::WalG, Self::Walrus]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .ok_or_else(|| UnknownEngine(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_as_they_are_written() {
+        for kind in [EngineKind::Embedded, EngineKind::WalG, EngineKind::Walrus] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        assert!("pgbackrest".parse::<EngineKind>().is_err());
+    }
+}
