@@ -1,0 +1,38 @@
+# The recipes are what continuous integration runs; each is one line of scripts/ or cargo, so that `just` is a convenience.
+
+# List the recipes.
+default:
+    @just --list
+
+# Install what the tests need.
+setup:
+    scripts/setup
+
+# Formatting, lints, tests, documentation, quick start.
+test *args:
+    scripts/test {{args}}
+
+# The main job on real input, narrated.
+quickstart:
+    scripts/quickstart
+
+# Lints alone.
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+# Licences, bans and sources of the dependencies, with cargo-deny.
+deny:
+    cargo deny check licenses bans sources
+
+# Every criterion bench.
+bench:
+    cargo bench --workspace
+
+# A bundle of 1 GiB: whole processes, side by side with the pipe of stock tools.
+bench-bundle *args:
+    scripts/bench-bundle {{args}}
+
+# Build the fuzz targets, and run each for a while.
+fuzz seconds="60":
+    scripts/fuzz {{seconds}}
