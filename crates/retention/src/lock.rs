@@ -11,8 +11,9 @@ use crate::reason::{Reason, Rule};
 /// How locks are to be set.
 ///
 /// The promise: when [`lock_horizons`] is asked, and followed, at least once every `margin`, then no snapshot is without
-/// a lock while the policy keeps it. Between two askings a lock also covers what is left of the snapshot's time in its
-/// tier, so that a host that is lost, or taken over, leaves its snapshots locked about as long as the policy meant.
+/// a lock while the policy keeps it. A lock also covers what is left of the snapshot's time in its tier, less one period of
+/// the tier at most, so that a host that is lost, or taken over, leaves its snapshots locked about as long as the policy
+/// meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Locking {
     /// Added to every lock; longer than the longest time between two runs.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use retention::{
-    Arrival, Counting, Counts, Decision, Kind, LockStep, Locking, Outcome, Plan, Policy, Schedule, Snapshot,
-    forecast, lock_horizons, plan,
+    Arrival, Counting, Counts, Decision, Kind, LockStep, Locking, Outcome, Plan, Policy, Reason, Schedule,
+    Snapshot, Tier, forecast, lock_horizons, plan,
 };
 
 use crate::naive::Snap;
@@ -274,6 +274,39 @@ fn no_kept_snapshot_is_ever_unlocked_when_runs_are_missed() {
                 }
                 runs
             });
+        }
+    }
+}
+
+/// When runs stop extending locks, what is locked stays so for its time in its tier, but for one period at most.
+#[test]
+fn locks_outlive_the_host_that_set_them() {
+    let start: DateTime<Utc> = "2025-01-01T02:00:00Z".parse().unwrap();
+    let policy = baseline(Counting::Exclusive, 0);
+    let of_tier = |plan: &Plan<u32>, row: usize| match plan.decision(row).reasons().first() {
+        Some(Reason::Slot { tier, .. }) => Some(*tier),
+        _ => None,
+    };
+    for lost_on in 180..220_u32 {
+        let days = || (0..=lost_on).map(|day| Snapshot::full(day, start + TimeDelta::days(day.into())));
+        let last = start + TimeDelta::days(lost_on.into());
+        let before = plan(days(), &policy, last).unwrap();
+        let horizons = lock_horizons(&before, &Locking::default());
+        for later in 1..130 {
+            let now = last + TimeDelta::days(later.into());
+            let more = (1..=later).map(|day| Snapshot::full(1000 + day, last + TimeDelta::days(day.into())));
+            let after = plan(days().chain(more), &policy, now).unwrap();
+            for (row, horizon) in horizons.iter().enumerate() {
+                let (Some(horizon), Some(tier)) = (horizon, of_tier(&before, row)) else { continue };
+                let period = match tier {
+                    Tier::Daily => 1,
+                    Tier::Weekly => 7,
+                    _ => 31,
+                };
+                if of_tier(&after, row) == Some(tier) {
+                    assert!(horizon.until + TimeDelta::days(period) > now, "{tier} {row} on day {later}");
+                }
+            }
         }
     }
 }
