@@ -123,12 +123,19 @@ mod tests {
     fn an_id_is_made_once_a_file() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("writer");
-        let ids: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..16).map(|_| scope.spawn(|| WriterId::open_or_create(&path).unwrap())).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        assert!(ids.iter().all(|id| id == &ids[0]));
+        for _ in 0..50 {
+            let together = std::sync::Barrier::new(8);
+            let ids: Vec<_> = std::thread::scope(|scope| {
+                let make = || {
+                    together.wait();
+                    WriterId::open_or_create(&path).unwrap()
+                };
+                let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert!(ids.iter().all(|id| id == &ids[0]));
+            std::fs::remove_file(&path).unwrap();
+        }
         std::fs::write(&path, "something else").unwrap();
         assert!(matches!(WriterId::open_or_create(&path), Err(Error::InvalidId { .. })));
     }

@@ -4,6 +4,7 @@ use crate::support::{TestStore, at, context, get, key, keys, put, writer};
 use crate::trail::{event, home};
 use restore_guard::{Error, Trail, TrailFinding, WriterId, chain_of, verify_context, writers_of};
 use std::fs;
+use std::sync::Arc;
 
 fn copy(sequence: u64) -> backup_store::Key {
     key(&format!("audit/default/{}/{sequence:012}.json", writer()))
@@ -39,15 +40,16 @@ fn the_copies_in_order_are_the_file() {
 #[test]
 fn a_publication_costs_the_same_however_long_the_trail_is() {
     let ((_home, trail), store) = (home(), TestStore::new());
-    append(&trail, 200);
-    assert_eq!(trail.publish(&store).unwrap().copied, 200);
+    append(&trail, 100);
+    assert_eq!(trail.publish(&store).unwrap().copied, 100);
     append(&trail, 1);
     // One listing, one read of the newest copy, one write.
     assert_eq!(store.count(|| assert_eq!(trail.publish(&store).unwrap().copied, 1)), 3);
     assert_eq!(store.count(|| assert_eq!(trail.publish(&store).unwrap().copied, 0)), 2);
+    assert!(store.count_listed(|| assert_eq!(trail.publish(&store).unwrap().copied, 0)) <= 64);
     // After a long absence the listings reach back as far as need be.
-    append(&trail, 700);
-    assert_eq!(trail.publish(&store).unwrap().copied, 700);
+    append(&trail, 150);
+    assert_eq!(trail.publish(&store).unwrap().copied, 150);
     assert!(trail.verify_against(&store).unwrap().is_sound());
 }
 
@@ -162,6 +164,19 @@ fn several_publishers_at_once_are_as_good_as_one() {
     let report = trail.verify_against(&store).unwrap();
     assert!(report.is_sound(), "{:?}", report.findings);
     assert_eq!((report.last, report.unpublished()), (120, Some(0)));
+}
+
+#[test]
+fn what_others_append_and_publish_meanwhile_is_not_taken_for_a_cut() {
+    let ((_home, trail), store) = (home(), Arc::new(TestStore::new()));
+    append(&trail, 3);
+    let (other, same) = (trail.clone(), Arc::clone(&store));
+    store.before_next_list(move || {
+        append(&other, 2);
+        assert_eq!(other.publish(same.as_ref()).unwrap().last, 5);
+    });
+    let published = trail.publish(store.as_ref()).unwrap();
+    assert_eq!((published.copied, published.last), (0, 5));
 }
 
 #[test]

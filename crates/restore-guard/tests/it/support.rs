@@ -6,6 +6,7 @@ use backup_store::{
 use chrono::{DateTime, TimeDelta, Utc};
 use restore_guard::{EvidenceRecord, OriginId, Tool, WriterId};
 use std::io::Read;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tempfile::TempDir;
 
@@ -85,6 +86,19 @@ pub(crate) struct TestStore {
     away: AtomicBool,
     reads_fail: AtomicBool,
     pub(crate) requests: AtomicUsize,
+    /// How many objects listings have yielded.
+    listed: AtomicUsize,
+    before_list: Hook,
+}
+
+/// What happens elsewhere just before the next listing.
+#[derive(Default)]
+struct Hook(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 impl TestStore {
@@ -96,6 +110,8 @@ impl TestStore {
             away: AtomicBool::new(false),
             reads_fail: AtomicBool::new(false),
             requests: AtomicUsize::new(0),
+            listed: AtomicUsize::new(0),
+            before_list: Hook::default(),
         }
     }
 
@@ -105,6 +121,18 @@ impl TestStore {
 
     pub(crate) fn set_reads_fail(&self, fail: bool) {
         self.reads_fail.store(fail, Ordering::SeqCst);
+    }
+
+    /// Has something happen just before the next listing.
+    pub(crate) fn before_next_list(&self, act: impl FnOnce() + Send + 'static) {
+        *self.before_list.0.lock().unwrap() = Some(Box::new(act));
+    }
+
+    /// How many objects are listed by `act`.
+    pub(crate) fn count_listed(&self, act: impl FnOnce()) -> usize {
+        let before = self.listed.load(Ordering::SeqCst);
+        act();
+        self.listed.load(Ordering::SeqCst) - before
     }
 
     /// How many requests `act` makes.
@@ -161,7 +189,14 @@ impl Store for TestStore {
     }
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> Result<Metas<'_>> {
         self.ask(false)?;
-        self.inner.list(prefix, after)
+        let hook = self.before_list.0.lock().unwrap().take();
+        if let Some(act) = hook {
+            act();
+        }
+        let counted = |_: &Result<ObjectMeta>| {
+            self.listed.fetch_add(1, Ordering::SeqCst);
+        };
+        Ok(Box::new(self.inner.list(prefix, after)?.inspect(counted)))
     }
     fn list_versions(&self, prefix: &Prefix) -> Result<Metas<'_>> {
         self.inner.list_versions(prefix)
