@@ -150,7 +150,7 @@ fn clouds(r: &mut Random) -> Secrets {
         ("cloudflare-token", format!("v1.{}-{}-{}", 0, r.hex(24), r.hex(146))),
         ("heroku-key", joined(&["HRKU", "-AA"], &r.alnum(58))),
         ("alibaba-key", joined(&["LT", "AI5t"], &r.alnum(20))),
-        ("scaleway-key", format!("SCW_SECRET_{}={}", "KEY", r.uuid())),
+        ("named-secret", format!("SCW_SECRET_{}={}", "KEY", r.uuid())),
     ]
 }
 

@@ -4,10 +4,15 @@ use super::hit::{Secret, Value};
 use super::names::{self, Promise, promise};
 use super::sweep::{Found, Spot};
 use super::values::{Tie, bits_per_byte, is_reference, keeps};
+use memchr::memmem::Finder;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// The longest value without quotes, and the longest part of a URL, that is looked at, in bytes.
 const LONGEST_BARE: usize = 4 * 1024;
+
+/// The end of the name of a field that holds the value of the variable named beside it.
+static VALUE_FIELD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"alue\""));
 
 const fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
@@ -15,18 +20,26 @@ const fn is_name(byte: u8) -> bool {
 
 /// Judges the name around the word at `at`, and its value; says from where to go on.
 pub(super) fn word(text: &[u8], at: usize, wraps: u8, tell: &mut dyn FnMut(Spot)) -> usize {
+    let end = at + text[at..].iter().take(names::LONGEST).take_while(|byte| is_name(**byte)).count();
+    let next = end.max(at + 1);
     let mut start = at;
     while start > 0 && is_name(text[start - 1]) && at - start < names::LONGEST {
         start -= 1;
     }
-    let mut end = at;
-    while end < text.len() && is_name(text[end]) && end - at < names::LONGEST {
-        end += 1;
+    // Most words stand in a sentence, and nothing ties a value to them.
+    match text.get(end) {
+        None => return next,
+        Some(b' ' | b'\t') if !matches!(text.get(blanks(text, end)), Some(b':' | b'=')) => {
+            let word = &text[start..end];
+            if !word.starts_with(b"--") && !word.eq_ignore_ascii_case(b"bearer") {
+                return next;
+            }
+        }
+        _ => {}
     }
     let bare = text[start..end].trim_ascii();
     let dashes = bare.iter().take_while(|byte| **byte == b'-').count();
     let name = bare[dashes..].strip_suffix(b".").unwrap_or(&bare[dashes..]);
-    let next = end.max(at + 1);
     if name.is_empty() {
         return next;
     }
@@ -48,7 +61,7 @@ pub(super) fn word(text: &[u8], at: usize, wraps: u8, tell: &mut dyn FnMut(Spot)
         }
         Candidate::Sibling => {
             let around = &text[start.saturating_sub(256)..text.len().min(end + 256)];
-            if promise(name).is_some() && memchr::memmem::find(around, b"alue\"").is_some() {
+            if promise(name).is_some() && VALUE_FIELD.find(around).is_some() {
                 tell(Spot::Maybe(at));
             }
         }
@@ -72,10 +85,15 @@ pub(super) fn field(name: &[u8], value: &[u8]) -> Option<(Range<usize>, Secret)>
 }
 
 fn names_authorization(name: &[u8]) -> bool {
-    name.to_ascii_lowercase().ends_with(b"authorization")
+    const WORD: &[u8] = b"authorization";
+    name.len().checked_sub(WORD.len()).is_some_and(|at| name[at..].eq_ignore_ascii_case(WORD))
 }
 
 fn named(name: &[u8], tie: Tie, value: &[u8], wraps: u8) -> Option<Secret> {
+    // What is shown instead of a secret is the commonest value by far.
+    if value.is_empty() || matches!((value.first(), value.last()), (Some(b'<'), Some(b'>'))) {
+        return None;
+    }
     let promise = promise(name)?;
     let kind = if promise == Promise::Auth {
         is_user_and_password(value).then_some("registry-auth")?

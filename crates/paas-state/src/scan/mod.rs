@@ -68,3 +68,6 @@ impl Scanner {
         LogScan::new(&self.sweeper, log::Form::Text)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ pub(super) const SHORTEST: usize = 20;
 const IN_RUN: u8 = 1;
 /// What hashes, UUIDs and dates are made of.
 const HEX: u8 = 2;
+/// What tokens have, and words and paths lack: digits and capitals.
+const DRAWN: u8 = 4;
 
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -20,6 +22,9 @@ const CLASSES: [u8; 256] = {
         }
         if byte.is_ascii_digit() || matches!(byte, b'a'..=b'f' | b'-') {
             classes[at] |= HEX;
+        }
+        if byte.is_ascii_digit() || byte.is_ascii_uppercase() {
+            classes[at] |= DRAWN;
         }
         at += 1;
     }
@@ -36,29 +41,32 @@ pub(super) struct Run {
     pub(super) range: Range<usize>,
     /// Whether it holds nothing but lower-case hexadecimal digits and hyphens.
     pub(super) hex: bool,
+    /// Whether it holds no digit and no capital: nobody draws twenty characters so.
+    pub(super) plain: bool,
 }
 
 /// Calls `each` with every maximal run of at least [`SHORTEST`] bytes.
 ///
 /// Only where a run of that length could end is looked at: from there back to the nearest byte that breaks it.
 pub(super) fn for_each_run(text: &[u8], mut each: impl FnMut(Run)) {
-    // The last index at which the next run, if it is long enough, cannot have ended yet.
+    // The first index at which the next run, if it is long enough, can end.
     let mut probe = SHORTEST - 1;
     while let Some(window) = text.get(probe + 1 - SHORTEST..=probe) {
-        if let Some(back) = window.iter().rposition(|byte| class(*byte) == 0) {
-            probe += back + 1;
+        if let Some(gap) = window.iter().rposition(|byte| class(*byte) == 0) {
+            probe += gap + 1;
             continue;
         }
         let start = probe + 1 - SHORTEST;
-        let mut end = probe + 1;
-        let mut common = window.iter().fold(HEX, |common, byte| common & class(*byte));
+        let (mut common, mut any) = (HEX, 0);
+        let mut end = start;
         while let Some(byte) = text.get(end)
-            && class(*byte) & IN_RUN != 0
+            && class(*byte) != 0
         {
             common &= class(*byte);
+            any |= class(*byte);
             end += 1;
         }
-        each(Run { range: start..end, hex: common & HEX != 0 });
+        each(Run { range: start..end, hex: common != 0, plain: any & DRAWN == 0 });
         probe = end + SHORTEST;
     }
 }
@@ -77,6 +85,7 @@ mod tests {
                     runs.push(Run {
                         range: start..end,
                         hex: text[start..end].iter().all(|byte| class(*byte) & HEX != 0),
+                        plain: !text[start..end].iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()),
                     });
                 }
                 start = end + 1;
@@ -87,7 +96,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_long_run_is_missed(text in "[a-g0-9 \".X-]{0,200}|([a-z0-9+/_-]{0,45}[ :.]){0,8}") {
+        fn no_long_run_is_missed(text in "[a-g0-9 \".X-]{0,300}|([a-z0-9+/_-]{0,45}[ :.]){0,8}|([a-fA0-9+/_-]{0,220}[ :.]){0,4}") {
             let mut runs = Vec::new();
             for_each_run(text.as_bytes(), |run| runs.push(run));
             prop_assert_eq!(runs, plainly(text.as_bytes()));

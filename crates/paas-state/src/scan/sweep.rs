@@ -51,7 +51,7 @@ impl Sweeper {
             anchors.extend(lazy.rule.anchors);
             owners.resize(anchors.len(), index);
         }
-        let anchors = AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(anchors).ok();
+        let anchors = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(anchors).ok();
         Self { rules, anchors, owners, words: Words::new() }
     }
 
@@ -75,12 +75,12 @@ impl Sweeper {
     }
 
     fn run(&self, text: &[u8], run: Run, wraps: u8, tell: &mut dyn FnMut(Spot)) {
-        let Run { range, hex } = run;
+        let Run { range, hex, plain } = run;
         let len = range.len();
         if hex && len == 50 {
             self.rules_of("mailgun-key", text, range.start, wraps, tell);
         }
-        if hex && len <= 64 {
+        if plain || (hex && len <= 64) {
             return;
         }
         if let Some(anchors) = &self.anchors {

@@ -140,31 +140,35 @@ const REFERENCES: &[&[u8]] = &[
 pub(super) fn is_reference(value: &[u8]) -> bool {
     let value = value.trim_ascii();
     let (Some(first), Some(last)) = (value.first(), value.last()) else { return true };
-    if value.len() < 3 || is_mask(value) || is_number(value) {
+    if value.len() < 3 {
         return true;
     }
     match (first, last) {
         (b'<', b'>') | (b'[', b']') | (b'{', b'}') | (b'(', b')') | (b'%', b'%') => return true,
-        (b'%', _) if value.len() == 2 => return true,
         (b'/' | b'~' | b'.', _) if is_path(value) => return true,
         (b'$', _) | (_, b'}' | b')') if only_interpolates(value) => return true,
+        (b'A'..=b'Z' | b'$', _) if is_variable_name(value) => return true,
         _ => {}
     }
-    if REFERENCES.iter().any(|reference| value.starts_with(reference)) {
+    if is_mask(value) || is_number(value) {
+        return true;
+    }
+    if REFERENCES.iter().any(|reference| reference[0] == *first && value.starts_with(reference)) {
         return true;
     }
     if STATES.iter().any(|state| state.len() == value.len() && state.as_bytes().eq_ignore_ascii_case(value)) {
         return true;
     }
-    is_variable_name(value) || is_plain_url(value) || is_time(value)
+    is_plain_url(value) || is_time(value)
 }
 
 /// `***`, `xxxx`, `ghp_****`, `abc…xyz`, `--------`.
 fn is_mask(value: &[u8]) -> bool {
-    if contains(value, b"***") || contains(value, "…".as_bytes()) || contains(value, "•".as_bytes()) {
+    let has = |byte| memchr::memchr(byte, value).is_some();
+    if has(b'*') && contains(value, b"***") || has(0xe2) && (contains(value, "…".as_bytes()) || contains(value, "•".as_bytes())) {
         return true;
     }
-    if contains(value, b"...") && value.len() < 24 {
+    if value.len() < 24 && has(b'.') && contains(value, b"...") {
         return true;
     }
     few_distinct(value, 1 + value.len() / 24)
@@ -179,7 +183,8 @@ pub(super) fn few_distinct(value: &[u8], most: usize) -> bool {
 }
 
 fn contains(value: &[u8], part: &[u8]) -> bool {
-    memchr::memmem::find(value, part).is_some()
+    // Values are short: preparing a search would cost more than this one.
+    value.windows(part.len()).any(|window| window == part)
 }
 
 /// Numbers, sizes and durations: `3600`, `0.5`, `24h`, `512MiB`.
