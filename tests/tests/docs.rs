@@ -1,0 +1,85 @@
+//! The documentation names every code that a script can meet.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The source of every library and of the command line, without their tests.
+fn code_of_crates() -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        sources(&entry.unwrap().path().join("src"), &mut files);
+    }
+    let without_tests = |text: String| text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+    files.iter().map(|file| without_tests(fs::read_to_string(file).unwrap())).collect()
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// What is between quotation marks, as far as it looks like a code.
+fn quoted_codes(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.split('"').skip(1).step_by(2).filter(|text| is_code(text)).map(str::to_owned)
+}
+
+/// What the functions called `code` return.
+fn error_codes() -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    for text in code_of_crates() {
+        for rest in text.split("fn code(&self) -> &'static str {").skip(1) {
+            codes.extend(quoted_codes(rest.split("\n    }\n").next().unwrap()));
+        }
+    }
+    assert!(codes.len() > 40, "the codes were found: {codes:?}");
+    codes
+}
+
+/// The first argument of every finding that is made where it can be read off the source.
+fn finding_codes() -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    for text in code_of_crates() {
+        for rest in text.split("Finding::new(").skip(1) {
+            codes.extend(rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()).map(str::to_owned));
+        }
+    }
+    assert!(codes.len() > 8, "the findings were found: {codes:?}");
+    codes
+}
+
+#[test]
+fn every_error_and_finding_has_its_line() {
+    let page = fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let missing: Vec<_> =
+        error_codes().into_iter().chain(finding_codes()).filter(|code| !page.contains(&format!("`{code}`"))).collect();
+    assert!(missing.is_empty(), "docs/errors.md does not tell of {missing:?}");
+}
+
+#[test]
+fn the_readme_names_every_command() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let verbs = fs::read_to_string(root().join("crates/si-backup-cli/src/args/verbs.rs")).unwrap();
+    let commands = verbs.split("pub enum Command {").nth(1).unwrap().split("\n}").next().unwrap();
+    let mut count = 0;
+    for line in commands.lines().map(str::trim).filter(|line| line.ends_with(',') && !line.starts_with("//")) {
+        let name = line.split(['(', ',']).next().unwrap().to_lowercase();
+        assert!(readme.contains(&format!("`{name}")), "README.md does not name '{name}'");
+        count += 1;
+    }
+    assert!(count >= 14, "the commands were found");
+}
