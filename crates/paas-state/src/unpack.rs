@@ -5,7 +5,7 @@ use backup_store::{durable, outside_git_work_tree};
 use cap_fs_ext::{DirExt, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, OpenOptions, OpenOptionsExt};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -82,7 +82,10 @@ pub struct Staging {
     dir: Dir,
     published: bool,
     only: Option<StatePath>,
-    dirs: HashMap<String, Dir>,
+    /// The directories made so far.
+    made: HashSet<String>,
+    /// The one that was written into last: a handle for each would soon be more than a process may have.
+    at: Option<(String, Dir)>,
     written: Vec<StatePath>,
     current: Option<File>,
 }
@@ -134,7 +137,8 @@ impl Staging {
             dir,
             published: false,
             only,
-            dirs: HashMap::new(),
+            made: HashSet::new(),
+            at: None,
             written: Vec::new(),
             current: None,
         })
@@ -155,31 +159,40 @@ impl Staging {
         move |source| Error::Io { operation, path, source }
     }
 
-    /// The handle of a directory below the staging directory, made on the way.
+    /// The handle of the directory of a file below the staging directory, made on the way.
     fn directory(&mut self, path: &StatePath) -> Result<&Dir> {
+        let above = path.as_str().rsplit_once('/').map_or("", |(above, _)| above);
+        if self.at.as_ref().is_none_or(|(at, _)| at != above) {
+            self.at = self.descend(path)?.map(|dir| (above.to_owned(), dir));
+        }
+        Ok(self.at.as_ref().map_or(&self.dir, |(_, dir)| dir))
+    }
+
+    /// `None` for a file that lies directly in the staging directory.
+    fn descend(&mut self, path: &StatePath) -> Result<Option<Dir>> {
+        let mut dir: Option<Dir> = None;
         let mut at = String::new();
         for part in path.split().0 {
-            let above = at.clone();
             if !at.is_empty() {
                 at.push('/');
             }
             at.push_str(part);
-            if self.dirs.contains_key(&at) {
-                continue;
+            let above = dir.as_ref().unwrap_or(&self.dir);
+            if !self.made.contains(&at) {
+                let mut private = DirBuilder::new();
+                private.mode(0o700);
+                above.create_dir_with(part, &private).map_err(self.io("create", &at))?;
+                self.made.insert(at.clone());
             }
-            let parent = self.dirs.get(&above).unwrap_or(&self.dir);
-            let mut private = DirBuilder::new();
-            private.mode(0o700);
-            parent.create_dir_with(part, &private).map_err(self.io("create", &at))?;
-            let dir = parent.open_dir_nofollow(part).map_err(self.io("open", &at))?;
-            self.dirs.insert(at.clone(), dir);
+            dir = Some(above.open_dir_nofollow(part).map_err(self.io("open", &at))?);
         }
-        Ok(self.dirs.get(&at).unwrap_or(&self.dir))
+        Ok(dir)
     }
 
     fn restore_times(&mut self, manifest: &Manifest) -> Result<()> {
+        let entries: HashMap<_, _> = manifest.files.iter().map(|file| (&file.path, file)).collect();
         for path in std::mem::take(&mut self.written) {
-            let Some(entry) = manifest.file(path.as_str()) else { continue };
+            let Some(entry) = entries.get(&path) else { continue };
             let at = SystemTime::UNIX_EPOCH
                 + Duration::from_secs(u64::try_from(entry.mtime.timestamp()).unwrap_or(0));
             let failed = self.io("set the time of", path.as_str());
@@ -195,7 +208,7 @@ impl Staging {
     }
 
     fn sync(&self) -> Result<()> {
-        for at in self.dirs.keys() {
+        for at in &self.made {
             durable::sync_dir(&self.path.join(at))?;
         }
         Ok(durable::sync_dir(&self.path)?)
