@@ -6,6 +6,7 @@ use crate::inspect::{Inspected, inspect};
 use crate::inventory::Inventory;
 use crate::layout::{OptionalTree, PROTECTED, Shape};
 use crate::manifest::{AllowedSecret, FileEntry, LeftOut, MANIFEST_FORMAT, MANIFEST_VERSION, Manifest};
+use crate::open::objection;
 use crate::record::{RECORD_FORMAT, RECORD_VERSION, bundle_key, record_key};
 use crate::scan::{AllowList, Allowances, Scanner};
 use crate::seal::{Header, Sealer};
@@ -86,7 +87,9 @@ impl Reading<'_> {
     /// # Errors
     /// [`Error::Busy`], [`Error::LogConflict`], [`Error::Io`], [`Error::Stopped`]. Secrets and the like are findings.
     pub fn inspect(&self) -> Result<Inspection> {
-        let (inventory, pass) = self.pass(&mut |_, _, data| io::copy(data, &mut io::sink()).map(|_| ()))?;
+        let (inventory, sources) = self.settle()?;
+        let pass =
+            self.pass_over(&inventory, sources, &mut |_, _, data| io::copy(data, &mut io::sink()).map(drop))?;
         Ok(Inspection { inventory, files: pass.files, findings: pass.findings })
     }
 
@@ -108,13 +111,15 @@ impl Reading<'_> {
 
     fn try_back_up(&self, store: &dyn Store, sealing: &Sealing<'_>) -> Result<Backup> {
         let began = self.clock.monotonic();
-        let inventory = Inventory::take(self.context, self.with)?;
+        let (inventory, sources) = self.settle()?;
         let plain_bytes = inventory.bytes_taken();
         let context = self.context.name();
         let key = bundle_key(context, sealing.id)?;
-        let upload = store.create(&key, &PutOptions { lock: None, size_hint: None })?;
+        let upload =
+            Counted { inner: store.create(&key, &PutOptions { lock: None, size_hint: None })?, bytes: 0 };
         let mut sealer = Sealer::new(upload, sealing.recipients, plain_bytes, sealing.workers)?;
-        let pass = self.pass_over(&inventory, &mut |path, header, data| sealer.file(path, header, data))?;
+        let pass =
+            self.pass_over(&inventory, sources, &mut |path, header, data| sealer.file(path, header, data))?;
         if pass.findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(Error::Blocked(pass.findings));
         }
@@ -131,7 +136,17 @@ impl Reading<'_> {
             files: pass.files,
             allowed: pass.allowed,
         };
-        let mut upload = sealer.finish(&manifest)?;
+        let text = manifest.to_json()?;
+        let Counted { inner: mut upload, bytes: length } = sealer.finish(&text, &manifest)?;
+        if let Some(fault) = objection(&manifest, text.len() as u64, length) {
+            return Err(Error::Blocked(vec![Finding::new(
+                "unreadable-bundle",
+                Severity::Error,
+                Place::of("."),
+                format!("gives a bundle that would be refused when it is read: {fault}"),
+                "leave out the tree that it is in, or move out of the context what si did not put there",
+            )]));
+        }
         upload.flush().map_err(crate::seal::writing)?;
         if self.watch.stop() {
             return Err(Error::Stopped);
@@ -157,26 +172,32 @@ impl Reading<'_> {
         Ok(Backup { record, manifest, findings: pass.findings })
     }
 
-    fn pass(&self, each: &mut Each<'_>) -> Result<(Inventory, Pass)> {
-        let inventory = Inventory::take(self.context, self.with)?;
-        let pass = self.pass_over(&inventory, each)?;
-        Ok((inventory, pass))
+    /// The inventory, and what it names, read or fixed consistently.
+    ///
+    /// A protected file that came or went between the two belongs to another generation than the rest: then both are
+    /// taken again.
+    fn settle(&self) -> Result<(Inventory, Vec<Source>)> {
+        let mut inventory = Inventory::take(self.context, self.with)?;
+        for _ in 0..self.patience.rounds.max(2) {
+            let sources = stable::collect(self.context, inventory.taken(), self.clock, self.patience)
+                .map_err(|e| match e {
+                    Error::Blocked(more) => Error::Blocked([inventory.findings.clone(), more].concat()),
+                    other => other,
+                })?;
+            // The optional trees are not walked again: what is in them does not change together with the stores.
+            if Inventory::take(self.context, &[])?.protects_the_same_as(&inventory) {
+                return Ok((inventory, sources));
+            }
+            inventory = Inventory::take(self.context, self.with)?;
+        }
+        Err(Error::Busy { path: self.context.path().to_owned(), tries: self.patience.rounds })
     }
 
     /// Reads every file that is taken, once, and hands its bytes to `each`.
-    fn pass_over(&self, inventory: &Inventory, each: &mut Each<'_>) -> Result<Pass> {
+    fn pass_over(&self, inventory: &Inventory, sources: Vec<Source>, each: &mut Each<'_>) -> Result<Pass> {
         let scanner = Scanner::new();
         let mut pass = Pass { files: Vec::new(), findings: inventory.findings.clone(), allowed: Vec::new() };
         let mut allowances = self.allow.begin();
-        let taken = inventory.taken();
-        let sources = match stable::collect(self.context, taken, self.clock, self.patience) {
-            Ok(sources) => sources,
-            Err(Error::Blocked(more)) => {
-                pass.findings.extend(more);
-                return Err(Error::Blocked(pass.findings));
-            }
-            Err(e) => return Err(e),
-        };
         for mut source in sources {
             if self.watch.stop() {
                 return Err(Error::Stopped);
@@ -305,6 +326,24 @@ fn left_out(inventory: &Inventory) -> Vec<LeftOut> {
             reason: entry.reason.to_owned(),
         })
         .collect()
+}
+
+/// Counts what is written.
+struct Counted<W> {
+    inner: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 /// Marks an error of reading, in a stream whose other errors are of writing.

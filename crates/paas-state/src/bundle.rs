@@ -1,3 +1,4 @@
+use crate::compare::Expected;
 use crate::encryption::Identities;
 use crate::open::{Discard, Sink, Stop, read_bundle};
 use crate::record::bundle_key;
@@ -131,23 +132,28 @@ impl<'a> UnverifiedBundle<'a> {
 
     fn read(&self, identities: &Identities, sink: &mut dyn Sink, watch: &dyn Watch) -> Result<Manifest> {
         let mut reader = Remembering { inner: self.reader()?, failed: None };
-        let outcome = read_bundle(&mut reader, self.record.bytes, &self.record.id, identities, sink, watch);
+        // What the record says is not known to be true yet, and decides about how much may be unpacked.
+        let sealed_size = self.record.bytes.min(self.store.head(&self.key, None)?.size);
+        let expected = Expected { id: &self.record.id, context: &self.record.context };
+        let outcome = read_bundle(&mut reader, sealed_size, expected, identities, sink, watch);
         let Remembering { inner: mut reader, failed } = reader;
         // Whatever the layers above made of it: a store that failed, or held other bytes, is what went wrong.
         if let Some(e) = failed {
             return Err(backup_store::Error::from_io(e, "read", self.key.as_str()).into());
         }
-        let fault = match outcome {
+        let refused = match outcome {
             Ok(manifest) => {
                 reader.finish()?;
                 return Ok(manifest);
             }
+            Err(Stop::Fault(reason)) => Error::Bundle { id: self.record.id.clone(), reason },
+            // An altered header looks like one for somebody else.
+            Err(Stop::Error(e @ Error::WrongIdentity { .. })) => e,
             Err(Stop::Error(e)) => return Err(e),
-            Err(Stop::Fault(fault)) => fault,
         };
         drain(&mut reader, watch)?;
         reader.finish()?;
-        Err(Error::Bundle { id: self.record.id.clone(), reason: fault })
+        Err(refused)
     }
 }
 

@@ -2,12 +2,17 @@
 
 use crate::{Error, Result};
 use age::secrecy::ExposeSecret;
+use age::stream::StreamReader;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Cursor, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+/// The most that is read of the header of something sealed, in bytes: hundreds of recipients.
+const MAX_HEADER: u64 = 64 * 1024;
+/// The most recipients that something is sealed to, so that its header is not longer than that.
+const MAX_RECIPIENTS: usize = 256;
 /// The most that is read of an identity file, in bytes.
 const MAX_IDENTITY_FILE: u64 = 64 * 1024;
 
@@ -25,6 +30,9 @@ impl Recipients {
             .into_iter()
             .map(|r| r.as_ref().trim().parse().map_err(|_| Error::Recipient(r.as_ref().to_owned())))
             .collect::<Result<_>>()?;
+        if let Some(one_too_many) = parsed.get(MAX_RECIPIENTS) {
+            return Err(Error::Recipient(format!("{one_too_many}, the {}th", MAX_RECIPIENTS + 1)));
+        }
         if parsed.is_empty() { Err(Error::NoRecipient) } else { Ok(Self(parsed)) }
     }
 
@@ -127,9 +135,17 @@ impl Identities {
     /// age's own, told apart by the caller who knows what was to be opened.
     pub(crate) fn open<R: Read>(
         &self,
-        sealed: R,
-    ) -> std::result::Result<age::stream::StreamReader<R>, age::DecryptError> {
-        age::Decryptor::new(sealed)?.decrypt(self.0.iter().map(|identity| identity as &dyn age::Identity))
+        mut sealed: R,
+    ) -> std::result::Result<StreamReader<impl Read + use<R>>, age::DecryptError> {
+        // A header has no end but its last line, and age reads on until it comes.
+        let mut head = Vec::new();
+        sealed.by_ref().take(MAX_HEADER).read_to_end(&mut head)?;
+        if head.len() as u64 == MAX_HEADER && memchr::memmem::find(&head, b"\n--- ").is_none() {
+            return Err(age::DecryptError::InvalidHeader);
+        }
+        let whole = BufReader::new(Cursor::new(head).chain(sealed));
+        age::Decryptor::new_buffered(whole)?
+            .decrypt(self.0.iter().map(|identity| identity as &dyn age::Identity))
     }
 
     /// Opens a small sealed text whole.

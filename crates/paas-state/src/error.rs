@@ -205,11 +205,31 @@ impl fmt::Display for BundleFault {
     }
 }
 
+/// The most characters of a reason that is not in our own words.
+const MAX_REASON: usize = 300;
+
+fn shown(c: char) -> impl Iterator<Item = char> {
+    let escaped = c.is_control().then(|| c.escape_default());
+    let plain = escaped.is_none().then_some(c);
+    escaped.into_iter().flatten().chain(plain)
+}
+
 fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 impl Error {
+    /// Something that does not parse. What a parser says may quote what it read, which anyone may have written: it is
+    /// kept from steering a terminal, and short.
+    pub(crate) fn malformed(what: &str, why: &dyn fmt::Display) -> Self {
+        let why = why.to_string();
+        let mut reason: String = why.chars().take(MAX_REASON).flat_map(shown).collect();
+        if why.chars().nth(MAX_REASON).is_some() {
+            reason.push('…');
+        }
+        Self::Malformed { what: what.to_owned(), reason }
+    }
+
     /// A stable, kebab-case code for scripts.
     #[must_use]
     pub fn code(&self) -> &'static str {

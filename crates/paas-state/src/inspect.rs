@@ -2,7 +2,7 @@
 //! hides behind compression or decompression.
 
 use crate::jsonl;
-use crate::layout::Shape;
+use crate::layout::{MAX_STORE, Shape};
 use crate::scan::{Hit, LogScan, Scanner};
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
@@ -37,6 +37,22 @@ pub(crate) struct Inspected {
 /// Inspects the blocks that `body` feeds: those of a log end behind a newline, except the last and overlong ones.
 /// Secrets are looked for when a scanner is given. `size` is what to expect, and decides about threads.
 pub(crate) fn inspect<T, E>(
+    shape: Shape,
+    size: u64,
+    scanner: Option<&Scanner>,
+    body: impl FnOnce(&mut dyn FnMut(Arc<Vec<u8>>)) -> Result<T, E>,
+) -> Result<(T, Inspected), E> {
+    // A document is looked at whole, and so in memory: only one as short as every store of si is.
+    let too_long = shape == Shape::Json && size > MAX_STORE;
+    let shape = if too_long { Shape::Other } else { shape };
+    let (value, mut inspected) = inspect_as(shape, size, scanner, body)?;
+    if too_long {
+        inspected.not_json = Some(format!("it is longer than {MAX_STORE} bytes, and was not looked at"));
+    }
+    Ok((value, inspected))
+}
+
+fn inspect_as<T, E>(
     shape: Shape,
     size: u64,
     scanner: Option<&Scanner>,
@@ -89,7 +105,7 @@ pub(crate) fn inspect<T, E>(
 struct Reading {
     shape: Shape,
     digest: Sha256,
-    /// A JSON document is checked whole; it is small, or it would not have been taken.
+    /// A JSON document is checked whole.
     document: Vec<u8>,
     so_far: Inspected,
     /// Whether the block before ended inside a line that is too long to be looked at whole.

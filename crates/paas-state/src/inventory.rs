@@ -1,4 +1,5 @@
 use crate::layout::{self, Class, OptionalTree, PROTECTED, Shape};
+use crate::path::MAX_PATH;
 use crate::{ContextDir, Result, StatePath};
 use backup_contract::{Finding, Place, Severity};
 use cap_fs_ext::DirExt;
@@ -78,6 +79,15 @@ impl Inventory {
         taken
     }
 
+    /// Whether another inventory of the same context names the same protected files.
+    pub(crate) fn protects_the_same_as(&self, other: &Self) -> bool {
+        let protected = |inventory: &Self| -> Vec<String> {
+            let entries = inventory.entries.iter().filter(|entry| entry.class == Class::Protected);
+            entries.map(|entry| entry.path.clone()).collect()
+        };
+        protected(self) == protected(other)
+    }
+
     /// Protected files that do not exist. To si that is an empty store, and so it is recorded.
     #[must_use]
     pub fn absent(&self) -> Vec<&'static str> {
@@ -124,17 +134,31 @@ impl Walk<'_> {
                         reason: v.reason,
                         bytes: 0,
                     }),
-                    None => {
-                        let sub =
-                            dir.open_dir_nofollow(&os_name).map_err(|e| self.context.io("open", &path, e))?;
-                        self.directory(&sub, &path)?;
-                    }
+                    None if path.len() > MAX_PATH => self.too_deep(path),
+                    None => match dir.open_dir_nofollow(&os_name) {
+                        Ok(sub) => self.directory(&sub, &path)?,
+                        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                        Err(e) => return Err(self.context.io("open", &path, e)),
+                    },
                 }
             } else {
                 self.file(path, os_name.to_str().is_some(), &meta);
             }
         }
         Ok(())
+    }
+
+    /// No path below it is one that a bundle can hold.
+    fn too_deep(&mut self, path: String) {
+        self.findings.push(Finding::new(
+            "odd-name",
+            Severity::Error,
+            Place::of(&path),
+            format!("has a path longer than {MAX_PATH} bytes"),
+            "move it up, or remove it",
+        ));
+        let reason = "its path is too long for a bundle";
+        self.entries.push(Entry { path: path + "/", class: Class::Unexpected, reason, bytes: 0 });
     }
 
     fn file(&mut self, path: String, is_utf8: bool, meta: &Metadata) {

@@ -21,6 +21,9 @@ pub const PROTECTED: [&str; 10] = [
     "events/deployments.jsonl",
 ];
 
+/// The longest store that is read, in bytes. si's are a thousandth of it.
+pub(crate) const MAX_STORE: u64 = 64 * 1024 * 1024;
+
 /// The log to which this software appends its own events.
 pub const AUDIT_LOG: &str = "events/audit.jsonl";
 
@@ -157,7 +160,7 @@ pub(crate) fn judge_directory(path: &str, asked: &[OptionalTree]) -> Option<Verd
     if !asked.contains(&tree) {
         return Some(verdict(Class::NotAsked, "taken only when asked for by '--with'"));
     }
-    match name {
+    match name.to_ascii_lowercase().as_str() {
         "volumes" | "data" | "db" => Some(verdict(Class::Excluded, "volumes are backed up by other means")),
         "dumps" | "exports" | "backups" => {
             Some(verdict(Class::Excluded, "dumps and exports are never taken"))
@@ -203,6 +206,11 @@ pub(crate) fn judge_file(path: &str, asked: &[OptionalTree]) -> Verdict {
         }
         None => verdict(Class::Unexpected, "si writes no such file"),
     }
+}
+
+/// Whether a file is one of those that si rewrites in place, and that are read whole.
+pub(crate) fn is_store(path: &str) -> bool {
+    shape_of(path) != Shape::Log && judge_file(path, &[]).class == Class::Protected
 }
 
 /// Whether a bundle may hold a file of this path at all, whatever was asked for when it was made.
@@ -298,6 +306,8 @@ mod tests {
             ("vault/secrets.env", false),
             (".si-backup/lock.json", false),
             ("releases/r1/volumes/compose.yaml", false),
+            ("releases/r1/Volumes/compose.yaml", false),
+            ("cache/Secrets/x", false),
             ("releases/r1/compose.yaml", true),
             ("notes.txt", false),
         ] {

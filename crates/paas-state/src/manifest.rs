@@ -2,12 +2,22 @@ use crate::layout::{Class, OptionalTree, Shape};
 use crate::{Error, Result, StatePath};
 use backup_contract::{ContextName, SnapshotId};
 use chrono::{DateTime, Utc};
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::marker::PhantomData;
 
 /// The newest format version of a manifest that this software writes and understands.
 pub const MANIFEST_VERSION: u32 = 1;
 /// What a manifest calls itself.
 pub const MANIFEST_FORMAT: &str = "si-backup/state-manifest";
+
+/// The longest manifest that is written, or read into memory, in bytes.
+pub(crate) const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
+/// The most files that a bundle may hold.
+pub(crate) const MAX_FILES: usize = 250_000;
+/// The most things in a list of a manifest that is short by its nature.
+const FEW: usize = 64;
 
 /// What a bundle holds: its last entry, sealed with the files that it describes.
 ///
@@ -27,15 +37,46 @@ pub struct Manifest {
     /// The program that wrote it, with its version.
     pub tool: String,
     /// The optional trees that were asked for.
+    #[serde(deserialize_with = "few")]
     pub with: Vec<OptionalTree>,
     /// Every file of the bundle, in the order of its entries.
     pub files: Vec<FileEntry>,
     /// Protected files that did not exist: to si, empty stores.
+    #[serde(deserialize_with = "few")]
     pub absent: Vec<StatePath>,
     /// What the context held besides, and why it was left out. A directory's path ends in `/`.
     pub left_out: Vec<LeftOut>,
     /// The reviewed exceptions of the secret scan that this backup relied on.
     pub allowed: Vec<AllowedSecret>,
+}
+
+/// Reads a list that is short by its nature, and no more of it than that: what takes two bytes in a text may take fifty
+/// in memory, and anyone can make a manifest.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<T>, D::Error> {
+    struct Few<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {FEW}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if items.len() == FEW {
+                    return Err(A::Error::invalid_length(FEW + 1, &self));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+
+    deserializer.deserialize_seq(Few(PhantomData))
 }
 
 /// One file of a bundle.
@@ -98,9 +139,8 @@ impl Manifest {
     /// # Errors
     /// [`Error::Newer`]; [`Error::Malformed`].
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let malformed = |reason: String| Error::Malformed { what: "manifest".into(), reason };
         check_format(bytes, MANIFEST_FORMAT, MANIFEST_VERSION, "manifest")?;
-        serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))
+        serde_json::from_slice(bytes).map_err(|e| Error::malformed("manifest", &e))
     }
 
     /// The text of the manifest, as a bundle holds it.
@@ -134,10 +174,9 @@ pub(crate) fn check_format(bytes: &[u8], format: &str, known: u32, what: &'stati
         format: String,
         version: u32,
     }
-    let malformed = |reason: String| Error::Malformed { what: what.into(), reason };
-    let head: Head = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
+    let head: Head = serde_json::from_slice(bytes).map_err(|e| Error::malformed(what, &e))?;
     if head.format != format {
-        return Err(malformed(format!("it calls itself '{}'", head.format.escape_debug())));
+        return Err(Error::malformed(what, &format_args!("it calls itself '{}'", head.format)));
     }
     if head.version == 0 || head.version > known {
         return Err(Error::Newer { what, version: head.version, known });

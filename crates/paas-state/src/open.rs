@@ -2,14 +2,14 @@
 //! memory, whoever made it.
 
 use crate::blocks::{BLOCK, Blocks};
+use crate::compare::{Expected, Found, compare};
 use crate::encryption::Identities;
 use crate::inspect::{Inspected, inspect};
-use crate::layout::{self, Shape};
-use crate::manifest::{FileEntry, Manifest};
+use crate::layout::{self, MAX_STORE, Shape};
+use crate::manifest::{MAX_MANIFEST, Manifest};
+use crate::names::Names;
 use crate::seal::{FILES, MANIFEST};
 use crate::{BundleFault, Error, Result, StatePath, Watch};
-use backup_contract::SnapshotId;
-use std::collections::HashSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
@@ -19,18 +19,36 @@ use std::thread;
 const ALWAYS_ALLOWED: u64 = 1 << 30;
 /// Beyond that: how many times its sealed size. JSON lines that differ in nothing but a counter come to 100.
 const HIGHEST_RATIO: u64 = 4_000;
-/// The longest manifest that is read into memory, in bytes.
-const MAX_MANIFEST: u64 = 256 * 1024 * 1024;
+const TOO_LONG_A_MANIFEST: &str = "its manifest is longer than any is";
 /// The longest name that is read from a bundle, in bytes.
 const MAX_NAME: u64 = 4 * 1024;
 /// The size of an archive's blocks, in bytes.
 const TAR_BLOCK: u64 = 512;
-/// The most that all names may take together, in bytes.
-const MAX_NAMES: usize = 64 * 1024 * 1024;
 /// The base-2 logarithm of the largest window that is decompressed: 8 MiB, four times what this software writes.
 const MAX_WINDOW_LOG: u32 = 23;
 /// Bundles of at least this many sealed bytes are decrypted and decompressed on a thread of their own.
 const WORTH_A_THREAD: u64 = 512 * 1024;
+
+/// Why a bundle with this manifest would be refused when it is read. What cannot be read must not be made.
+pub(crate) fn objection(manifest: &Manifest, manifest_bytes: u64, sealed: u64) -> Option<BundleFault> {
+    if manifest_bytes > MAX_MANIFEST {
+        return Some(BundleFault::Untarrable(TOO_LONG_A_MANIFEST.into()));
+    }
+    let mut names = Names::default();
+    let mut plain = manifest_bytes;
+    for file in &manifest.files {
+        // With room for headers, a long name and padding.
+        plain += file.size + 8 * TAR_BLOCK;
+        if let Err(fault) = names.accept(&format!("{FILES}{}", file.path)) {
+            return Some(fault);
+        }
+    }
+    (plain > highest_size(sealed)).then(|| BundleFault::Bomb { unpacked: highest_size(sealed), sealed })
+}
+
+fn highest_size(sealed: u64) -> u64 {
+    ALWAYS_ALLOWED.max(sealed.saturating_mul(HIGHEST_RATIO))
+}
 
 /// Takes what a bundle holds, entry by entry. Nothing of it is known to be right until the whole bundle was read.
 pub(crate) trait Sink {
@@ -76,26 +94,21 @@ impl From<BundleFault> for Stop {
 pub(crate) fn read_bundle(
     sealed: &mut (dyn Read + Send),
     sealed_size: u64,
-    id: &SnapshotId,
+    expected: Expected<'_>,
     identities: &Identities,
     sink: &mut dyn Sink,
     watch: &dyn Watch,
 ) -> std::result::Result<Manifest, Stop> {
     let age = identities.open(sealed).map_err(|e| match e {
         age::DecryptError::NoMatchingKeys => {
-            Stop::Error(Error::WrongIdentity { what: format!("the bundle of {id}") })
+            Stop::Error(Error::WrongIdentity { what: format!("the bundle of {}", expected.id) })
         }
         other => BundleFault::Undecryptable(one_line(&other.to_string())).into(),
     })?;
     let plain = Plain::new(age).map_err(|e| Stop::Fault(fault_of(&e)))?;
-    let mut reader = Bounded {
-        inner: plain,
-        read: 0,
-        limit: ALWAYS_ALLOWED.max(sealed_size.saturating_mul(HIGHEST_RATIO)),
-        sealed_size,
-    };
+    let mut reader = Bounded { inner: plain, read: 0, limit: highest_size(sealed_size), sealed_size };
     if sealed_size < WORTH_A_THREAD {
-        return read_archive(&mut reader, id, sink, watch);
+        return read_archive(&mut reader, expected, sink, watch);
     }
     thread::scope(|scope| {
         let (sender, receiver) = mpsc::sync_channel(8);
@@ -113,18 +126,36 @@ pub(crate) fn read_bundle(
                 }
             }
         });
-        read_archive(&mut Received { receiver, block: Vec::new(), at: 0, ended: false }, id, sink, watch)
+        read_archive(
+            &mut Received { receiver, block: Vec::new(), at: 0, ended: false },
+            expected,
+            sink,
+            watch,
+        )
     })
+}
+
+/// Tells errors of decryption from those of decompression, which come through the same stream.
+struct Decrypted<R>(R);
+
+impl<R: Read> Read for Decrypted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|e| match e.kind() {
+            io::ErrorKind::Interrupted => e,
+            io::ErrorKind::UnexpectedEof => tagged(BundleFault::Undecryptable("it is cut short".into())),
+            _ => tagged(BundleFault::Undecryptable(one_line(&e.to_string()))),
+        })
+    }
 }
 
 /// The plain stream: what is behind decryption and decompression, and the proof that nothing is behind it.
 struct Plain<R: Read> {
-    decoder: Option<zstd::Decoder<'static, io::BufReader<R>>>,
+    decoder: Option<zstd::Decoder<'static, io::BufReader<Decrypted<R>>>>,
 }
 
 impl<R: Read> Plain<R> {
     fn new(age: R) -> io::Result<Self> {
-        let mut decoder = zstd::Decoder::with_buffer(io::BufReader::with_capacity(BLOCK, age))
+        let mut decoder = zstd::Decoder::with_buffer(io::BufReader::with_capacity(BLOCK, Decrypted(age)))
             .map_err(|e| tagged(BundleFault::Uncompressable(e.to_string())))?;
         decoder
             .window_log_max(MAX_WINDOW_LOG)
@@ -150,16 +181,14 @@ impl<R: Read> Read for Plain<R> {
     }
 }
 
-/// age and the store beneath it fail with errors of the system's kinds, zstd with `Other`.
+/// What decryption did not fail at, decompression did.
 fn decoding(e: io::Error) -> io::Error {
-    if e.get_ref().is_some_and(|inner| inner.is::<Tagged>()) {
-        return e;
+    match e.kind() {
+        _ if e.get_ref().is_some_and(|inner| inner.is::<Tagged>()) => e,
+        io::ErrorKind::Interrupted => e,
+        io::ErrorKind::UnexpectedEof => tagged(BundleFault::Uncompressable("it is cut short".into())),
+        _ => tagged(BundleFault::Uncompressable(one_line(&e.to_string()))),
     }
-    tagged(match e.kind() {
-        io::ErrorKind::InvalidData => BundleFault::Undecryptable(one_line(&e.to_string())),
-        io::ErrorKind::UnexpectedEof => BundleFault::Undecryptable("it is cut short".into()),
-        _ => BundleFault::Uncompressable(one_line(&e.to_string())),
-    })
 }
 
 /// Ends a stream that unpacks to more than anything honest would.
@@ -215,7 +244,8 @@ fn tagged(fault: BundleFault) -> io::Error {
 fn fault_of(e: &io::Error) -> BundleFault {
     match e.get_ref().and_then(|inner| inner.downcast_ref::<Tagged>()) {
         Some(Tagged(fault)) => fault.clone(),
-        None => BundleFault::Untarrable(one_line(&e.to_string())),
+        // Behind a colon tar quotes what it read, which is private or worse.
+        None => BundleFault::Untarrable(one_line(e.to_string().split(':').next().unwrap_or_default())),
     }
 }
 
@@ -223,16 +253,9 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What was found in the archive, in the order of its entries.
-struct Found {
-    path: StatePath,
-    size: u64,
-    inspected: Inspected,
-}
-
 fn read_archive(
     reader: &mut dyn Read,
-    id: &SnapshotId,
+    expected: Expected<'_>,
     sink: &mut dyn Sink,
     watch: &dyn Watch,
 ) -> std::result::Result<Manifest, Stop> {
@@ -245,6 +268,9 @@ fn read_archive(
     // Raw: so that no name, and no other extension, is read into memory before its length was looked at.
     for entry in archive.entries().map_err(io_stop)?.raw(true) {
         let mut entry = entry.map_err(io_stop)?;
+        if watch.stop() {
+            return Err(Error::Stopped.into());
+        }
         if manifest.is_some() {
             return Err(BundleFault::TrailingData.into());
         }
@@ -252,9 +278,7 @@ fn read_archive(
             long_name = Some(read_long_name(&mut entry)?);
             continue;
         }
-        let name =
-            String::from_utf8_lossy(&long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned()))
-                .into_owned();
+        let name = text_of(long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned()))?;
         if let Some(kind) = not_a_file(entry.header().entry_type()) {
             return Err(BundleFault::EntryKind { name, kind }.into());
         }
@@ -264,20 +288,34 @@ fn read_archive(
         }
         let path = names.accept(&name)?;
         let size = entry.size();
+        if layout::is_store(path.as_str()) && size > MAX_STORE {
+            let detail = format!("it has {size} bytes, and no store has more than {MAX_STORE}");
+            return Err(BundleFault::NotWellFormed { path: path.to_string(), detail }.into());
+        }
         sink.begin(&path)?;
         let inspected = read_file(&mut entry, &path, size, sink, watch)?;
         sink.end()?;
         found.push(Found { path, size, inspected });
     }
-    // One block of zeroes was seen; the archive's end is two, and behind them there is nothing.
+    // One block of zeroes was seen, if the archive was not cut off; its end is two, and behind them there is nothing.
     let mut end = Vec::new();
     archive.into_inner().take(TAR_BLOCK + 1).read_to_end(&mut end).map_err(io_stop)?;
     if end.len() as u64 > TAR_BLOCK || end.iter().any(|byte| *byte != 0) {
         return Err(BundleFault::TrailingData.into());
     }
     let manifest = manifest.ok_or(BundleFault::NoManifest)?;
-    compare(&manifest, &found, id)?;
+    if (end.len() as u64) < TAR_BLOCK {
+        return Err(BundleFault::Untarrable("its end is missing".into()).into());
+    }
+    compare(&manifest, &found, expected)?;
     Ok(manifest)
+}
+
+fn text_of(name: Vec<u8>) -> std::result::Result<String, Stop> {
+    String::from_utf8(name).map_err(|e| {
+        let name = String::from_utf8_lossy(e.as_bytes()).into_owned();
+        BundleFault::EntryName { name, reason: "it is not UTF-8".into() }.into()
+    })
 }
 
 fn read_long_name(entry: &mut dyn Read) -> std::result::Result<Vec<u8>, Stop> {
@@ -300,7 +338,7 @@ fn read_manifest(entry: &mut dyn Read) -> std::result::Result<Manifest, Stop> {
     let mut text = Vec::new();
     entry.take(MAX_MANIFEST + 1).read_to_end(&mut text).map_err(|e| fault_of(&e))?;
     if text.len() as u64 > MAX_MANIFEST {
-        return Err(BundleFault::Untarrable("its manifest is longer than any is".into()).into());
+        return Err(BundleFault::Untarrable(TOO_LONG_A_MANIFEST.into()).into());
     }
     Ok(Manifest::parse(&text)?)
 }
@@ -343,80 +381,4 @@ fn not_a_file(kind: tar::EntryType) -> Option<&'static str> {
         EntryType::GNUSparse => "a sparse file",
         _ => "an extension",
     })
-}
-
-/// The names so far: each of them once, also where case does not count.
-#[derive(Default)]
-struct Names {
-    folded: HashSet<String>,
-    bytes: usize,
-}
-
-impl Names {
-    fn accept(&mut self, name: &str) -> std::result::Result<StatePath, Stop> {
-        let refuse = |reason: String| Stop::Fault(BundleFault::EntryName { name: name.to_owned(), reason });
-        let Some(rest) = name.strip_prefix(FILES) else {
-            return Err(refuse(format!("it is not below '{FILES}'")));
-        };
-        let path = StatePath::new(rest).map_err(|e| match e {
-            Error::Path { reason, .. } => refuse(reason.to_owned()),
-            other => Stop::Error(other),
-        })?;
-        if !layout::may_be_in_a_bundle(&path) {
-            return Err(refuse("no backup takes such a file".into()));
-        }
-        self.bytes += name.len();
-        if self.bytes > MAX_NAMES {
-            return Err(refuse("there are more names than any context has".into()));
-        }
-        if self.folded.insert(path.folded()) {
-            Ok(path)
-        } else {
-            Err(BundleFault::Duplicate(name.to_owned()).into())
-        }
-    }
-}
-
-/// Holds what was found against what the manifest says.
-fn compare(manifest: &Manifest, found: &[Found], id: &SnapshotId) -> std::result::Result<(), BundleFault> {
-    if manifest.id != *id {
-        return Err(BundleFault::OtherSnapshot { found: manifest.id.to_string() });
-    }
-    let mismatch =
-        |path: &StatePath, detail: String| BundleFault::Mismatch { path: path.to_string(), detail };
-    if let Some(extra) = found.get(manifest.files.len()) {
-        return Err(mismatch(&extra.path, "it is not in the manifest".into()));
-    }
-    if let Some(missing) = manifest.files.get(found.len()) {
-        return Err(mismatch(&missing.path, "it is missing".into()));
-    }
-    for (said, found) in manifest.files.iter().zip(found) {
-        compare_file(said, found)?;
-    }
-    Ok(())
-}
-
-fn compare_file(said: &FileEntry, found: &Found) -> std::result::Result<(), BundleFault> {
-    let mismatch = |detail: String| Err(BundleFault::Mismatch { path: said.path.to_string(), detail });
-    let inspected = &found.inspected;
-    if said.path != found.path {
-        return mismatch(format!("'{}' is in its place", found.path));
-    }
-    if said.size != found.size {
-        return mismatch(format!("it has {} bytes instead of {}", found.size, said.size));
-    }
-    if said.sha256 != inspected.sha256 {
-        return mismatch("its digest is another".into());
-    }
-    if let Some(why) = &inspected.not_json
-        && said.class == layout::Class::Protected
-    {
-        return Err(BundleFault::NotWellFormed { path: said.path.to_string(), detail: why.clone() });
-    }
-    if said.shape == Shape::Log
-        && (said.lines, said.malformed_lines) != (Some(inspected.lines), inspected.malformed_lines)
-    {
-        return mismatch("its count of lines is another".into());
-    }
-    Ok(())
 }

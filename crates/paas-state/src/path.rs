@@ -4,7 +4,9 @@ use std::fmt;
 use std::path::Path;
 
 /// The longest path, in bytes.
-const MAX_PATH: usize = 1024;
+pub(crate) const MAX_PATH: usize = 1024;
+/// The longest part of a path, in bytes: what file systems take.
+const MAX_PART: usize = 255;
 
 /// A path within a context: relative, of normal parts, in UTF-8, written with `/`.
 ///
@@ -73,6 +75,7 @@ fn reason_against(path: &str) -> Option<&'static str> {
     path.split('/').find_map(|part| match part {
         "" => Some("it has an empty part"),
         "." | ".." => Some("it has a part that leads elsewhere"),
+        part if part.len() > MAX_PART => Some("it has a part longer than 255 bytes"),
         _ => None,
     })
 }

@@ -52,8 +52,7 @@ impl Record {
     /// [`Error::Newer`]; [`Error::Malformed`].
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         check_format(bytes, RECORD_FORMAT, RECORD_VERSION, "record")?;
-        serde_json::from_slice(bytes)
-            .map_err(|e| Error::Malformed { what: "record".into(), reason: e.to_string() })
+        serde_json::from_slice(bytes).map_err(|e| Error::malformed("record", &e))
     }
 
     /// The text of the record, as the store holds it.

@@ -47,11 +47,10 @@ impl<W: Write> Sealer<W> {
         self.entry(&format!("{FILES}{path}"), header, data)
     }
 
-    /// Adds the manifest and ends the bundle. What it returns has received everything.
-    pub(crate) fn finish(mut self, manifest: &Manifest) -> Result<W> {
-        let text = manifest.to_json()?;
+    /// Adds the manifest, whose text is given, and ends the bundle. What it returns has received everything.
+    pub(crate) fn finish(mut self, text: &[u8], manifest: &Manifest) -> Result<W> {
         let header = Header { size: text.len() as u64, mtime: manifest.read_at.timestamp() };
-        self.entry(MANIFEST, header, &mut text.as_slice()).map_err(writing)?;
+        self.entry(MANIFEST, header, &mut &*text).map_err(writing)?;
         let buffer = self.tar.into_inner().map_err(writing)?;
         let zstd = buffer.into_inner().map_err(|e| writing(e.into_error()))?;
         zstd.finish().map_err(writing)?.finish().map_err(writing)

@@ -9,7 +9,7 @@
 //! pause begins at 20 ms and shrinks only while the context keeps changing.
 
 use crate::inventory::Taken;
-use crate::layout::{Class, Shape};
+use crate::layout::{Class, MAX_STORE, Shape};
 use crate::{ContextDir, Error, Result, StatePath};
 use backup_contract::{Finding, Place, Severity};
 use backup_store::Clock;
@@ -19,8 +19,8 @@ use serde::de::IgnoredAny;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::time::Duration;
 
-/// The longest store that is read into memory, in bytes. si's are a thousandth of it.
-const MAX_STORE: u64 = 64 * 1024 * 1024;
+/// How many rounds may agree on a store that is no JSON before it counts as broken rather than as being written.
+const TORN_ROUNDS: u32 = 10;
 /// How much of a log's end is looked at again after it was streamed, in bytes.
 const TAIL: usize = 4096;
 
@@ -124,18 +124,33 @@ pub(crate) fn collect(
     let mut pause = patience.longest_pause;
     let mut last = round(context, &stores)?;
     let mut culprit = None;
+    let (mut torn, mut torn_rounds) = (Vec::new(), 0);
     for _ in 1..patience.rounds.max(2) {
         clock.sleep(pause);
         pause = (pause / 2).max(patience.shortest_pause);
         let now = round(context, &stores)?;
         match stores.iter().zip(last.iter().zip(&now)).find(|(_, (a, b))| a != b) {
-            Some((store, _)) => culprit = Some(store.path.clone()),
+            Some((store, _)) => {
+                culprit = Some(store.path.clone());
+                (torn, torn_rounds) = (Vec::new(), 0);
+            }
             None => {
-                refuse_malformed(&stores, &now)?;
-                return finish(context, stores, now, rest);
+                torn = malformed(&stores, &now);
+                if torn.is_empty() {
+                    return finish(context, stores, now, rest);
+                }
+                // A writer that was stopped between truncating and writing looks like this: let it go on.
+                torn_rounds += 1;
+                if torn_rounds == TORN_ROUNDS {
+                    break;
+                }
+                pause = patience.longest_pause;
             }
         }
         last = now;
+    }
+    if !torn.is_empty() {
+        return Err(Error::Blocked(torn));
     }
     let path = culprit.map_or_else(|| context.path().to_owned(), |path| context.path().join(path));
     Err(Error::Busy { path, tries: patience.rounds })
@@ -148,20 +163,20 @@ fn finish(
     rest: Vec<Taken>,
 ) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
-    for (taken, content) in stores.into_iter().zip(contents) {
+    for (taken, read) in stores.into_iter().zip(contents) {
         // A store that was removed since the inventory is an empty store: not taken, and recorded as absent.
-        let Some(content) = content else { continue };
-        sources.push(source(taken, Content::Memory(content)));
+        let Some(read) = read else { continue };
+        sources.push(source(taken, Content::Memory(read)));
     }
     for taken in rest {
-        let content = match (taken.class, taken.shape) {
+        let fixed = match (taken.class, taken.shape) {
             (Class::Protected, Shape::Log) => match LogPrefix::fix(context, &taken.path)? {
                 Some(prefix) => Content::Log(prefix),
                 None => continue,
             },
             _ => Content::OnDemand,
         };
-        sources.push(source(taken, content));
+        sources.push(source(taken, fixed));
     }
     Ok(sources)
 }
@@ -194,7 +209,7 @@ fn read_whole(context: &ContextDir, path: &StatePath) -> Result<Option<Snapshott
 }
 
 /// Stores that hold still and yet are no JSON: torn by a crash of si, or by hand.
-fn refuse_malformed(stores: &[Taken], contents: &[Option<Snapshotted>]) -> Result<()> {
+fn malformed(stores: &[Taken], contents: &[Option<Snapshotted>]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (store, content) in stores.iter().zip(contents) {
         let Some(content) = content else { continue };
@@ -211,7 +226,7 @@ fn refuse_malformed(stores: &[Taken], contents: &[Option<Snapshotted>]) -> Resul
             ));
         }
     }
-    if findings.is_empty() { Ok(()) } else { Err(Error::Blocked(findings)) }
+    findings
 }
 
 /// Opens a plain file through the context's handle: no link is followed on the way, and no pipe is waited for.
