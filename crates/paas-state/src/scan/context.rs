@@ -2,8 +2,9 @@
 
 use super::hit::{Secret, Value};
 use super::names::{self, Promise, promise};
+use super::references::is_reference;
 use super::sweep::{Found, Spot};
-use super::values::{Tie, bits_per_byte, is_reference, keeps};
+use super::values::{Tie, bits_per_byte, keeps};
 use memchr::memmem::Finder;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -90,8 +91,8 @@ fn names_authorization(name: &[u8]) -> bool {
 }
 
 fn named(name: &[u8], tie: Tie, value: &[u8], wraps: u8) -> Option<Secret> {
-    // What is shown instead of a secret is the commonest value by far.
-    if value.is_empty() || matches!((value.first(), value.last()), (Some(b'<'), Some(b'>'))) {
+    // References are by far the commonest values, and quicker to tell than names. Digits are for `keeps` to judge.
+    if is_reference(value) && !value.first().is_some_and(u8::is_ascii_digit) {
         return None;
     }
     let promise = promise(name)?;

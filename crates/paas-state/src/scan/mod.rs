@@ -9,6 +9,7 @@
 //! Values never leave this module: a [`Hit`] holds a redacted excerpt and a digest.
 
 mod allow;
+mod anchors;
 mod context;
 mod decode;
 mod document;
@@ -16,6 +17,7 @@ mod hit;
 mod log;
 mod names;
 mod raw;
+mod references;
 mod rules;
 mod runs;
 mod sweep;

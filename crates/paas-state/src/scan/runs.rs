@@ -85,7 +85,9 @@ mod tests {
                     runs.push(Run {
                         range: start..end,
                         hex: text[start..end].iter().all(|byte| class(*byte) & HEX != 0),
-                        plain: !text[start..end].iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()),
+                        plain: !text[start..end]
+                            .iter()
+                            .any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase()),
                     });
                 }
                 start = end + 1;

@@ -1,12 +1,12 @@
 //! One pass over text: where a secret may be, and what the rules say there.
 
+use super::anchors::Anchors;
 use super::hit::{Secret, Value};
+use super::references::few_distinct;
 use super::rules::Lazy;
 use super::runs::{Run, for_each_run};
-use super::values::few_distinct;
 use super::words::Words;
 use super::{context, decode};
-use aho_corasick::{AhoCorasick, AhoCorasickKind, Input};
 use std::ops::Range;
 
 /// How often base64 is looked into: a value may be encoded once more.
@@ -33,26 +33,17 @@ pub(super) struct Found {
     pub(super) by_context: bool,
 }
 
-/// The automatons and rules.
+/// The rules, and what finds the places to try them.
 pub(super) struct Sweeper {
     rules: Vec<Lazy>,
-    anchors: Option<AhoCorasick>,
-    /// The rule of each anchor.
-    owners: Vec<usize>,
+    anchors: Anchors,
     words: Words,
 }
 
 impl Sweeper {
     pub(super) fn new() -> Self {
         let rules = Lazy::all();
-        let mut anchors: Vec<&str> = Vec::new();
-        let mut owners = Vec::new();
-        for (index, lazy) in rules.iter().enumerate() {
-            anchors.extend(lazy.rule.anchors);
-            owners.resize(anchors.len(), index);
-        }
-        let anchors = AhoCorasick::builder().kind(Some(AhoCorasickKind::DFA)).build(anchors).ok();
-        Self { rules, anchors, owners, words: Words::new() }
+        Self { anchors: Anchors::new(&rules), rules, words: Words::new() }
     }
 
     /// Tells of everything in a text that is or may be a secret, in no order.
@@ -72,6 +63,11 @@ impl Sweeper {
         for at in memchr::memmem::find_iter(text, b"://") {
             context::url(text, at, wraps, tell);
         }
+        for at in memchr::memchr_iter(b'~', text) {
+            if text[..at].last() == Some(&b'Q') {
+                self.rules_of("azure-client-secret", text, at - 1, wraps, tell);
+            }
+        }
     }
 
     fn run(&self, text: &[u8], run: Run, wraps: u8, tell: &mut dyn FnMut(Spot)) {
@@ -83,12 +79,8 @@ impl Sweeper {
         if plain || (hex && len <= 64) {
             return;
         }
-        if let Some(anchors) = &self.anchors {
-            let window = Input::new(text).span(range.start.saturating_sub(BEFORE_RUN)..range.end);
-            for anchor in anchors.find_overlapping_iter(window) {
-                self.try_rule(self.owners[anchor.pattern().as_usize()], text, anchor.start(), wraps, tell);
-            }
-        }
+        let window = range.start.saturating_sub(BEFORE_RUN)..range.end;
+        self.anchors.for_each(text, window, |rule, at| self.try_rule(rule, text, at, wraps, tell));
         if len >= 34 && text[range.start] == b'A' && range.start > 0 && text[range.start - 1] == b':' {
             self.rules_of("telegram-bot-token", text, range.start, wraps, tell);
         }

@@ -15,16 +15,8 @@ pub(super) const RULES: &[Rule] = &[
         kind: "private-key",
         // The same without their armour: base64 of the DER of RSA, EC and Ed25519 keys, and of OpenSSH's magic.
         source: "https://www.rfc-editor.org/rfc/rfc5958",
-        anchors: &[
-            "IBAAKCA",
-            "IBADANBgkqhkiG9w0BAQEFAASC",
-            "IBADAQBgcqhkjOPQIBBg",
-            "AgEAMBMGByqGSM49AgEG",
-            "MC4CAQAwBQYDK2VwBCIEI",
-            "MHcCAQEEI",
-            "b3BlbnNzaC1rZXktdjE",
-        ],
-        back: 16,
+        anchors: &["MII", "MIG", "MC4CAQAwBQYDK2VwBCIEI", "MHcCAQEEI", "b3BlbnNzaC1rZXktdjE"],
+        back: 0,
         pattern: r"(?:MII[A-Za-z0-9+/]{3}IBAAKCA|MII[A-Za-z0-9+/]{3}IBADANBgkqhkiG9w0BAQEFAASC|MIG[A-Za-z0-9+/]AgEAMBMGByqGSM49AgEG|MIG[A-Za-z0-9+/]{2}IBADAQBgcqhkjOPQIBBg|MC4CAQAwBQYDK2VwBCIEI|MHcCAQEEI|b3BlbnNzaC1rZXktdjE)[A-Za-z0-9+/\s]{32,16384}={0,2}",
         public: 0,
     },

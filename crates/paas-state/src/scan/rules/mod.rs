@@ -19,6 +19,10 @@ pub(super) struct Rule {
     /// The kind's stable identifier.
     pub(super) kind: &'static str,
     /// Where its vendor publishes the format.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for whoever reviews the rule, and for the test of the rules")
+    )]
     pub(super) source: &'static str,
     /// Texts of which one is in every secret of the kind.
     pub(super) anchors: &'static [&'static str],

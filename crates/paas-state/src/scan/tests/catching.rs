@@ -76,7 +76,7 @@ fn in_base64_once_and_twice() {
 #[test]
 fn in_a_compose_file() {
     each_secret(|scanner, kind, value| {
-        let block: String = value.lines().map(|line| format!("        {line}\n")).collect();
+        let block = format!("        {}\n", value.trim_end().replace('\n', "\n        "));
         let forms = [
             format!("      NOTE: {}\n", serde_json::to_string(value).unwrap()),
             format!("      NOTE: |\n{block}"),
@@ -203,7 +203,7 @@ proptest! {
         for hit in hits {
             let finding = hit.finding("events/audit.jsonl");
             let said = format!("{hit:?} {finding:?}");
-            // Nine characters in a row are beyond any vendor's prefix, except those of the longest.
+            // The longest prefix of a vendor has sixteen characters.
             let words = value.as_bytes().windows(17).chain(text.as_bytes().windows(17));
             for window in words {
                 prop_assert!(memchr::memmem::find(said.as_bytes(), window).is_none(), "{}", said);

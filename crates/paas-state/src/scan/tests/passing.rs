@@ -36,14 +36,13 @@ fn a_realistic_context_gives_findings_only_where_there_are_secrets() {
     files(&state.context_dir, &mut |path| {
         let bytes = fs::read(path).unwrap();
         let name = path.to_str().unwrap();
-        let hits = if name.ends_with(".json") {
-            scanner.scan_json_document(&bytes)
-        } else if name.ends_with(".jsonl") {
-            log_hits(&scanner, &bytes)
-        } else {
-            scanner.scan_text(&bytes)
+        let ending = path.extension().unwrap_or_default().to_str().unwrap();
+        let hits = match ending {
+            "json" => scanner.scan_json_document(&bytes),
+            "jsonl" => log_hits(&scanner, &bytes),
+            _ => scanner.scan_text(&bytes),
         };
-        if name.ends_with(".env") || name.ends_with(".key") || name.ends_with(".token") {
+        if path.ends_with(".env") || matches!(ending, "env" | "key" | "token") {
             secret += 1;
             assert!(!hits.is_empty(), "{name}");
         } else if !name.contains("/dumps/") {
