@@ -1,0 +1,9 @@
+//! The program end to end: the real binary in a world of its own, and the library where the clock must stand still.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod commands;
+mod harness;
+mod help;
+mod output;
+mod rows;
