@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bad_input;
+mod clock;
 mod commands;
+mod git;
 mod harness;
 mod help;
 mod output;
