@@ -5,8 +5,11 @@
 mod bad_input;
 mod clock;
 mod commands;
+mod extracting;
 mod git;
 mod harness;
 mod help;
 mod output;
 mod rows;
+mod secrets;
+mod tampering;
