@@ -5,11 +5,14 @@
 mod bad_input;
 mod clock;
 mod commands;
+mod crashes;
 mod extracting;
 mod git;
 mod harness;
 mod help;
+mod interrupted;
 mod output;
 mod rows;
 mod secrets;
 mod tampering;
+mod together;

@@ -1,0 +1,144 @@
+//! Runs beside one another.
+
+use crate::harness::{Host, big, small, wait_for};
+use backup_store::{Clock, DirStore, Holder, Lease, LeaseRequest, Observation};
+use rustix::process::Signal;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+fn lock_file(host: &Host) -> PathBuf {
+    host.home().join("locks/run-state-default.lock")
+}
+
+/// Whether a process has a file open.
+fn has_open(pid: u32, path: &Path) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    open.filter_map(|fd| fs::read_link(fd.ok()?.path()).ok()).any(|target| target == path)
+}
+
+#[test]
+fn a_second_run_is_refused_at_once_or_waits() {
+    let host = Host::with(&big());
+    let mut first = host.start(["run", "--json"]);
+    host.await_upload();
+    first.stop();
+    let began = Instant::now();
+    let said = host.json(["run"]).expect(11).error("busy");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(said.contains("--lock-wait"), "{said}");
+    // What only looks is not kept from it, and sees nothing half-made.
+    assert!(host.ids().is_empty());
+    host.json(["status"]).expect(10);
+    let second = host.start(["run", "--json", "--lock-wait", "60s"]);
+    wait_for("a run that waits", || has_open(second.id(), &lock_file(&host)));
+    first.resume();
+    let first = first.wait().expect(0).row()["id"].clone();
+    let second = second.wait().expect(0).row()["id"].clone();
+    assert_eq!(host.ids(), [first.as_str().unwrap(), second.as_str().unwrap()]);
+    host.json(["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn waiting_has_an_end() {
+    let host = Host::ready();
+    fs::create_dir_all(lock_file(&host).parent().unwrap()).unwrap();
+    let held = File::create(lock_file(&host)).unwrap();
+    held.lock().unwrap();
+    let began = Instant::now();
+    host.json(["run", "--lock-wait", "300ms"]).expect(11).error("busy");
+    assert!(began.elapsed() >= Duration::from_millis(300));
+    // A signal ends it too.
+    let mut waiting = host.start(["run", "--json", "--lock-wait", "1h"]);
+    wait_for("a run that waits", || has_open(waiting.id(), &lock_file(&host)));
+    waiting.signal(Signal::TERM);
+    waiting.wait().expect(143).error("interrupted");
+    drop(held);
+    host.json(["run"]).expect(0);
+}
+
+#[test]
+fn ten_runs_at_once_all_come_to_their_turn() {
+    let host = Host::ready();
+    let runs: Vec<_> = (0..10).map(|_| host.start(["run", "--json", "--lock-wait", "60s"])).collect();
+    let mut made: Vec<_> =
+        runs.into_iter().map(|run| run.wait().expect(0).row()["id"].as_str().unwrap().to_owned()).collect();
+    made.sort();
+    let mut listed = host.ids();
+    listed.sort();
+    assert_eq!(listed, made);
+    let rows = host.json(["list"]).data();
+    assert!(rows.iter().all(|row| row["verified"]["level"] == "content"), "{rows:#?}");
+    host.json(["audit", "verify"]).expect(0);
+    // One after the other: each was done before the next was announced.
+    let audit = host.json(["audit", "list"]).data();
+    let told: Vec<_> = audit
+        .iter()
+        .filter(|row| row["action"] == "run")
+        .map(|row| row["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(told, ["announced", "done"].repeat(10));
+}
+
+#[derive(Debug)]
+struct RealClock(Instant);
+
+impl Clock for RealClock {
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
+#[test]
+fn a_lease_of_another_host_is_respected() {
+    let host = Host::ready();
+    let store = DirStore::open(host.store()).unwrap();
+    let clock = RealClock(Instant::now());
+    let request = LeaseRequest {
+        name: "run-state-default".into(),
+        holder: Holder { id: "another-home".into(), description: "ada@host-2".into() },
+        ttl: Duration::from_secs(90),
+        wait: Duration::ZERO,
+    };
+    let lease = Lease::acquire(&store, &clock, &request, &mut Observation::new()).unwrap();
+    let said = host.json(["run"]).expect(11).error("lease-held");
+    assert!(said.contains("ada@host-2") && said.contains("--lock-wait"), "{said}");
+    // Whoever waits for it can be interrupted, and at once.
+    let mut waiting = host.start(["run", "--json", "--lock-wait", "1h"]);
+    let seen = host.home().join("leases/run-state-default.json");
+    let pid = waiting.id();
+    wait_for("a run that waits", || has_open(pid, &lock_file(&host)) && seen.exists());
+    let began = Instant::now();
+    waiting.signal(Signal::INT);
+    waiting.wait().expect(130).error("interrupted");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let waiting = host.start(["run", "--json", "--lock-wait", "60s"]);
+    wait_for("a run that waits", || has_open(waiting.id(), &lock_file(&host)));
+    lease.release().unwrap();
+    waiting.wait().expect(0);
+    assert_eq!(host.ids().len(), 1);
+}
+
+#[test]
+fn two_contexts_do_not_wait_for_one_another() {
+    let host = Host::ready();
+    small().write(&host.state_root(), "staging").unwrap();
+    fs::write(host.state_root().join("current_context"), "default\n").unwrap();
+    let text = fs::read_to_string(host.config()).unwrap();
+    fs::write(host.config(), format!("{text}\n{}", text.replace("contexts.default", "contexts.staging")))
+        .unwrap();
+    let held = File::create({
+        fs::create_dir_all(lock_file(&host).parent().unwrap()).unwrap();
+        lock_file(&host)
+    })
+    .unwrap();
+    held.lock().unwrap();
+    host.json(["run"]).expect(11);
+    host.json(["run", "--context", "staging"]).expect(0);
+    assert!(host.ids().is_empty(), "and their snapshots are apart");
+    assert_eq!(host.json(["list", "--context", "staging"]).expect(0).data().len(), 1);
+}
