@@ -1,7 +1,5 @@
 //! How fast a log is searched for secrets, and its lines are checked, on one core; and what a scanner costs to make.
 
-#![expect(missing_docs, reason = "criterion's macro writes a function")]
-
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use paas_state::{AllowedSecret, Error, Result};
 use si_backup_tests::{EventLines, EventLog};

@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// The longest value without quotes, and the longest part of a URL, that is looked at, in bytes.
+/// The longest value, and the longest part of a URL, that is looked at, in bytes.
 const LONGEST_BARE: usize = 4 * 1024;
 
 /// The end of the name of a field that holds the value of the variable named beside it.
@@ -218,7 +218,7 @@ fn begins_line(text: &[u8], name: usize) -> bool {
 
 /// What stands before the closing quote; without one, as far as a value without quotes goes.
 fn quoted_value(text: &[u8], start: usize, quote: u8) -> Range<usize> {
-    let reach = &text[start..text.len().min(start + 16 * 1024)];
+    let reach = &text[start..text.len().min(start + LONGEST_BARE)];
     let mut escaped = false;
     for (index, byte) in reach.iter().enumerate() {
         match byte {

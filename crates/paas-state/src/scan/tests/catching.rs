@@ -157,6 +157,20 @@ fn however_the_name_and_the_value_are_laid_out() {
 }
 
 #[test]
+fn where_escapes_hide_what_only_its_name_gives_away() {
+    let scanner = Scanner::new();
+    let encoded = base64_of(b"deploy:x?hunter2")[0].replace('/', "\\/");
+    assert!(encoded.contains('\\'));
+    for (document, kind) in [
+        (format!(r#"{{"auth":"{encoded}"}}"#), "registry-auth"),
+        (format!(r#"{{"Authorization":"Basic {encoded}"}}"#), "authorization-header"),
+    ] {
+        let hits = scanner.scan_json_document(document.as_bytes());
+        assert_eq!(hits.iter().map(|hit| hit.kind).collect::<Vec<_>>(), [kind], "{document}");
+    }
+}
+
+#[test]
 fn in_the_fields_of_yaml_and_env_files() {
     let scanner = Scanner::new();
     for line in [

@@ -103,6 +103,8 @@ fn references_masks_and_digests_give_no_finding() {
         ("message", "token=expired password=incorrect"),
         ("message", "no -----BEGIN PRIVATE KEY----- in the file"),
         ("message", "tokens look like ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
+        ("message", "and like ghp_XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX or AKIAXXXXXXXXXXXXXXXX"),
+        ("message", "or sk_live_000000000000000000000000 and glpat-1111111111-1111111111"),
         ("message", "set POSTGRES_PASSWORD=${POSTGRES_PASSWORD} and JWT_SECRET=$JWT_SECRET"),
         ("ref", "refs/heads/feature/rotate-api-tokens-and-secrets"),
         ("path", "/srv/apps/billing_service/current/addons/databasus.compose.yaml"),
