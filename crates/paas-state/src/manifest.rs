@@ -14,7 +14,7 @@ pub const MANIFEST_FORMAT: &str = "si-backup/state-manifest";
 
 /// The longest manifest that is written, or read into memory, in bytes.
 pub(crate) const MAX_MANIFEST: u64 = 64 * 1024 * 1024;
-/// The most files that a bundle may hold.
+/// The most files, with the directories that they lie in, that a bundle may hold.
 pub(crate) const MAX_FILES: usize = 250_000;
 /// The most things in a list of a manifest that is short by its nature.
 const FEW: usize = 64;

@@ -15,6 +15,8 @@ pub(crate) struct Names {
     /// In lower case, and with `\0` for `/`, so that what lies below a name follows it directly.
     folded: BTreeSet<String>,
     last: String,
+    /// How many files and directories there are.
+    entries: usize,
     bytes: usize,
 }
 
@@ -32,8 +34,8 @@ impl Names {
         if !layout::may_be_in_a_bundle(&path) {
             return Err(refuse("no backup takes such a file"));
         }
-        self.bytes += name.len() + self.new_directories(rest);
-        if self.bytes > MAX_NAMES || self.folded.len() >= MAX_FILES {
+        self.count(rest);
+        if self.bytes > MAX_NAMES || self.entries > MAX_FILES {
             return Err(refuse("there are more files than any context has"));
         }
         rest.clone_into(&mut self.last);
@@ -49,10 +51,14 @@ impl Names {
         if self.folded.insert(folded) { Ok(path) } else { Err(BundleFault::Duplicate(name.to_owned())) }
     }
 
-    /// The bytes of the names of directories that the file before was not in: what unpacking has to remember.
-    fn new_directories(&self, path: &str) -> usize {
+    /// Counts a file, and the directories that the file before was not in: what unpacking makes and remembers.
+    fn count(&mut self, path: &str) {
         let common = path.bytes().zip(self.last.bytes()).take_while(|(a, b)| a == b).count();
-        path.bytes().enumerate().skip(common).filter(|(_, byte)| *byte == b'/').map(|(at, _)| at).sum()
+        let new = path.bytes().enumerate().skip(common).filter(|(_, byte)| *byte == b'/').map(|(at, _)| at);
+        for length in new.chain([path.len()]) {
+            self.entries += 1;
+            self.bytes += length;
+        }
     }
 }
 

@@ -183,9 +183,9 @@ impl<R: Read> Read for Plain<R> {
 
 /// What decryption did not fail at, decompression did.
 fn decoding(e: io::Error) -> io::Error {
+    let passes = e.kind() == io::ErrorKind::Interrupted || as_tagged(&e).is_some();
     match e.kind() {
-        _ if e.get_ref().is_some_and(|inner| inner.is::<Tagged>()) => e,
-        io::ErrorKind::Interrupted => e,
+        _ if passes => e,
         io::ErrorKind::UnexpectedEof => tagged(BundleFault::Uncompressable("it is cut short".into())),
         _ => tagged(BundleFault::Uncompressable(one_line(&e.to_string()))),
     }
@@ -241,8 +241,12 @@ fn tagged(fault: BundleFault) -> io::Error {
     io::Error::other(Tagged(fault))
 }
 
+fn as_tagged(e: &io::Error) -> Option<&Tagged> {
+    e.get_ref()?.downcast_ref()
+}
+
 fn fault_of(e: &io::Error) -> BundleFault {
-    match e.get_ref().and_then(|inner| inner.downcast_ref::<Tagged>()) {
+    match as_tagged(e) {
         Some(Tagged(fault)) => fault.clone(),
         // Behind a colon tar quotes what it read, which is private or worse.
         None => BundleFault::Untarrable(one_line(e.to_string().split(':').next().unwrap_or_default())),
@@ -283,7 +287,8 @@ fn read_archive(
             return Err(BundleFault::EntryKind { name, kind }.into());
         }
         if name == MANIFEST {
-            manifest = Some(read_manifest(&mut entry)?);
+            let size = entry.size();
+            manifest = Some(read_manifest(&mut entry, size)?);
             continue;
         }
         let path = names.accept(&name)?;
@@ -334,11 +339,14 @@ fn read_long_name(entry: &mut dyn Read) -> std::result::Result<Vec<u8>, Stop> {
     Ok(name)
 }
 
-fn read_manifest(entry: &mut dyn Read) -> std::result::Result<Manifest, Stop> {
-    let mut text = Vec::new();
-    entry.take(MAX_MANIFEST + 1).read_to_end(&mut text).map_err(|e| fault_of(&e))?;
-    if text.len() as u64 > MAX_MANIFEST {
+fn read_manifest(entry: &mut dyn Read, size: u64) -> std::result::Result<Manifest, Stop> {
+    if size > MAX_MANIFEST {
         return Err(BundleFault::Untarrable(TOO_LONG_A_MANIFEST.into()).into());
+    }
+    let mut text = Vec::new();
+    entry.read_to_end(&mut text).map_err(|e| fault_of(&e))?;
+    if (text.len() as u64) < size {
+        return Err(BundleFault::Untarrable(format!("'{MANIFEST}' is cut short")).into());
     }
     Ok(Manifest::parse(&text)?)
 }

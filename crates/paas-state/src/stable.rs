@@ -129,23 +129,20 @@ pub(crate) fn collect(
         clock.sleep(pause);
         pause = (pause / 2).max(patience.shortest_pause);
         let now = round(context, &stores)?;
-        match stores.iter().zip(last.iter().zip(&now)).find(|(_, (a, b))| a != b) {
-            Some((store, _)) => {
-                culprit = Some(store.path.clone());
-                (torn, torn_rounds) = (Vec::new(), 0);
+        if let Some((store, _)) = stores.iter().zip(last.iter().zip(&now)).find(|(_, (a, b))| a != b) {
+            culprit = Some(store.path.clone());
+            (torn, torn_rounds) = (Vec::new(), 0);
+        } else {
+            torn = malformed(&stores, &now);
+            if torn.is_empty() {
+                return finish(context, stores, now, rest);
             }
-            None => {
-                torn = malformed(&stores, &now);
-                if torn.is_empty() {
-                    return finish(context, stores, now, rest);
-                }
-                // A writer that was stopped between truncating and writing looks like this: let it go on.
-                torn_rounds += 1;
-                if torn_rounds == TORN_ROUNDS {
-                    break;
-                }
-                pause = patience.longest_pause;
+            // A writer that was stopped between truncating and writing looks like this: let it go on.
+            torn_rounds += 1;
+            if torn_rounds == TORN_ROUNDS {
+                break;
             }
+            pause = patience.longest_pause;
         }
         last = now;
     }

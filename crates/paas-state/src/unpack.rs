@@ -11,6 +11,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+/// From how many files on the file system is flushed whole, which then costs less than flushing one after the other.
+const MANY: usize = 64;
+
 /// The files of a snapshot, unpacked beside their target and proved equal to the manifest, not yet visible there.
 ///
 /// Only a bundle that was read to its end and found right becomes one; dropped, it leaves nothing behind.
@@ -45,8 +48,7 @@ impl StagedTree {
     /// [`Error::TargetNotEmpty`] when something was put there meanwhile; [`Error::Io`].
     pub fn publish(mut self) -> Result<Manifest> {
         let staging = &mut self.staging;
-        staging.restore_times(&self.manifest)?;
-        staging.sync()?;
+        staging.settle(&self.manifest)?;
         let io = |operation, path: &Path| {
             let path = path.to_owned();
             move |source| Error::Io { operation, path, source }
@@ -189,25 +191,31 @@ impl Staging {
         Ok(dir)
     }
 
-    fn restore_times(&mut self, manifest: &Manifest) -> Result<()> {
+    /// Gives every file its time, and makes files and directories durable.
+    fn settle(&mut self, manifest: &Manifest) -> Result<()> {
         let entries: HashMap<_, _> = manifest.files.iter().map(|file| (&file.path, file)).collect();
-        for path in std::mem::take(&mut self.written) {
+        let written = std::mem::take(&mut self.written);
+        let at_once = cfg!(target_os = "linux") && written.len() > MANY;
+        for path in written {
             let Some(entry) = entries.get(&path) else { continue };
-            let at = SystemTime::UNIX_EPOCH
-                + Duration::from_secs(u64::try_from(entry.mtime.timestamp()).unwrap_or(0));
-            let failed = self.io("set the time of", path.as_str());
+            let seconds = u64::try_from(entry.mtime.timestamp()).unwrap_or(0);
+            let at = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            let (failed, unsynced) =
+                (self.io("set the time of", path.as_str()), self.io("flush", path.as_str()));
             let (_, name) = path.split();
             let mut options = OpenOptions::new();
             options.write(true).follow(cap_fs_ext::FollowSymlinks::No);
-            let dir = self.directory(&path)?;
-            dir.open_with(name, &options)
-                .and_then(|file| file.into_std().set_modified(at))
-                .map_err(failed)?;
+            let file = self.directory(&path)?.open_with(name, &options).map(File::into_std);
+            let file = file.and_then(|file| file.set_modified(at).map(|()| file)).map_err(failed)?;
+            if !at_once {
+                file.sync_all().map_err(unsynced)?;
+            }
         }
-        Ok(())
-    }
-
-    fn sync(&self) -> Result<()> {
+        #[cfg(target_os = "linux")]
+        if at_once {
+            let failed = self.io("flush", "");
+            return rustix::fs::syncfs(&self.dir).map_err(|e| failed(e.into()));
+        }
         for at in &self.made {
             durable::sync_dir(&self.path.join(at))?;
         }
@@ -239,8 +247,9 @@ impl Sink for Staging {
     }
 
     fn end(&mut self) -> Result<()> {
-        let failed = self.io("flush", self.written.last().map_or("", StatePath::as_str));
-        self.current.take().map_or(Ok(()), |file| file.sync_all().map_err(failed))
+        // Made durable once all is proved: a bundle that is refused is not worth a write to the disk.
+        self.current = None;
+        Ok(())
     }
 }
 
