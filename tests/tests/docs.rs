@@ -1,5 +1,7 @@
 //! The documentation names every code that a script can meet.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the sources fails")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,7 +57,12 @@ fn finding_codes() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     for text in code_of_crates() {
         for rest in text.split("Finding::new(").skip(1) {
-            codes.extend(rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()).map(str::to_owned));
+            codes.extend(
+                rest.trim_start()
+                    .strip_prefix('"')
+                    .and_then(|rest| rest.split('"').next())
+                    .map(str::to_owned),
+            );
         }
     }
     assert!(codes.len() > 8, "the findings were found: {codes:?}");
@@ -65,8 +72,11 @@ fn finding_codes() -> BTreeSet<String> {
 #[test]
 fn every_error_and_finding_has_its_line() {
     let page = fs::read_to_string(root().join("docs/errors.md")).unwrap();
-    let missing: Vec<_> =
-        error_codes().into_iter().chain(finding_codes()).filter(|code| !page.contains(&format!("`{code}`"))).collect();
+    let missing: Vec<_> = error_codes()
+        .into_iter()
+        .chain(finding_codes())
+        .filter(|code| !page.contains(&format!("`{code}`")))
+        .collect();
     assert!(missing.is_empty(), "docs/errors.md does not tell of {missing:?}");
 }
 
@@ -76,7 +86,8 @@ fn the_readme_names_every_command() {
     let verbs = fs::read_to_string(root().join("crates/si-backup-cli/src/args/verbs.rs")).unwrap();
     let commands = verbs.split("pub enum Command {").nth(1).unwrap().split("\n}").next().unwrap();
     let mut count = 0;
-    for line in commands.lines().map(str::trim).filter(|line| line.ends_with(',') && !line.starts_with("//")) {
+    for line in commands.lines().map(str::trim).filter(|line| line.ends_with(',') && !line.starts_with("//"))
+    {
         let name = line.split(['(', ',']).next().unwrap().to_lowercase();
         assert!(readme.contains(&format!("`{name}")), "README.md does not name '{name}'");
         count += 1;

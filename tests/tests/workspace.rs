@@ -1,5 +1,7 @@
 //! The workspace is what its documentation says: who depends on whom, and under which licences.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot read the workspace fails")]
+
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,7 +1,8 @@
 use std::io::{self, Read};
 
-/// How much is read at once, in bytes: small enough for a processor's cache, large enough to hide a thread's wake-up.
-pub(crate) const BLOCK: usize = 256 * 1024;
+/// How much is read at once, in bytes: small enough for a processor's cache and for memory that the allocator keeps (larger
+/// blocks would be mapped and cleared by the system each time), large enough to hide a thread's wake-up.
+pub(crate) const BLOCK: usize = 64 * 1024;
 
 /// The longest line that is kept in one block, in bytes. si's longest is a thousandth of it.
 pub(crate) const LONGEST_LINE: usize = 8 * 1024 * 1024;

@@ -25,6 +25,9 @@ pub struct UnverifiedBundle<'a> {
     record: Record,
 }
 
+/// Files of a bundle with their bytes.
+type Files = Vec<(StatePath, Vec<u8>)>;
+
 /// A bundle that was read to its end: decrypted, and every file equal to the manifest and well-formed.
 #[derive(Debug, Clone)]
 pub struct VerifiedBundle {
@@ -103,7 +106,7 @@ impl<'a> UnverifiedBundle<'a> {
         identities: &Identities,
         wanted: &dyn Fn(&StatePath) -> bool,
         watch: &dyn Watch,
-    ) -> Result<(VerifiedBundle, Vec<(StatePath, Vec<u8>)>)> {
+    ) -> Result<(VerifiedBundle, Files)> {
         let mut keep = Keep { wanted, files: Vec::new(), open: false };
         let manifest = self.read(identities, &mut keep, watch)?;
         Ok((VerifiedBundle { manifest }, keep.files))

@@ -75,23 +75,23 @@ impl Side {
         let taken = Inventory::take(context, with)?.taken();
         for mut source in stable::collect(context, taken, clock, patience)? {
             let path = source.path.clone();
-            let read = source.read(context, |_, size, data| {
+            let read = source.read(context, |_, _, data| {
                 let mut reading =
                     Digesting { digest: Sha256::new(), text: is_store(&path).then(Vec::new), watch };
                 io::copy(data, &mut reading).map_err(|e| {
                     if watch.stop() { Error::Stopped } else { context.io("read", path.as_str(), e) }
                 })?;
-                Ok((size, reading))
+                Ok(reading)
             })?;
-            let Some((_, _, (size, reading))) = read else { continue };
-            if let Some(document) = reading.text.and_then(|text| serde_json::from_slice(&text).ok()) {
+            let Some((_, bytes, seen)) = read else { continue };
+            if let Some(document) = seen.text.and_then(|text| serde_json::from_slice(&text).ok()) {
                 side.documents.insert(path.clone(), document);
             }
             let mut hex = String::new();
-            for byte in reading.digest.finalize() {
+            for byte in seen.digest.finalize() {
                 let _ = write!(hex, "{byte:02x}");
             }
-            side.digests.insert(path, (size, hex));
+            side.digests.insert(path, (bytes, hex));
         }
         Ok(side)
     }
@@ -152,43 +152,30 @@ pub fn is_store(path: &StatePath) -> bool {
 }
 
 fn compare_values(path: &StatePath, pointer: String, a: &Value, b: &Value, changes: &mut Vec<KeyChange>) {
-    let mut note = |pointer: String, change| changes.push(KeyChange { pointer, change, release: None });
+    let mut below = |pointer: String, a: Option<&Value>, b: Option<&Value>| match (a, b) {
+        (Some(a), Some(b)) => compare_values(path, pointer, a, b, changes),
+        (None, _) => changes.push(KeyChange { pointer, change: Change::Added, release: None }),
+        (_, None) => changes.push(KeyChange { pointer, change: Change::Removed, release: None }),
+    };
     match (a, b) {
         (a, b) if a == b => {}
         (Value::Object(a), Value::Object(b)) => {
             let keys: BTreeSet<_> = a.keys().chain(b.keys()).collect();
             for key in keys {
-                let below = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-                match (a.get(key), b.get(key)) {
-                    (Some(a), Some(b)) => compare_values(path, below, a, b, changes),
-                    (None, _) => {
-                        changes.push(KeyChange { pointer: below, change: Change::Added, release: None })
-                    }
-                    (_, None) => {
-                        changes.push(KeyChange { pointer: below, change: Change::Removed, release: None })
-                    }
-                }
+                let escaped = key.replace('~', "~0").replace('/', "~1");
+                below(format!("{pointer}/{escaped}"), a.get(key), b.get(key));
             }
         }
         (Value::Array(a), Value::Array(b)) => {
             for i in 0..a.len().max(b.len()) {
-                let below = format!("{pointer}/{i}");
-                match (a.get(i), b.get(i)) {
-                    (Some(a), Some(b)) => compare_values(path, below, a, b, changes),
-                    (None, _) => {
-                        changes.push(KeyChange { pointer: below, change: Change::Added, release: None })
-                    }
-                    (_, None) => {
-                        changes.push(KeyChange { pointer: below, change: Change::Removed, release: None })
-                    }
-                }
+                below(format!("{pointer}/{i}"), a.get(i), b.get(i));
             }
         }
         (Value::String(was), Value::String(is)) if is_current_release(path, &pointer) => {
             let release = Some((was.clone(), is.clone()));
             changes.push(KeyChange { pointer, change: Change::Changed, release });
         }
-        _ => note(pointer, Change::Changed),
+        _ => changes.push(KeyChange { pointer, change: Change::Changed, release: None }),
     }
 }
 

@@ -116,7 +116,9 @@ impl Identities {
         let mut text =
             String::from("# age identity of si-backup: whoever has this file can open the backups\n");
         for identity in &self.0 {
-            text += &format!("# public key: {}\n", identity.to_public());
+            text += "# public key: ";
+            text += &identity.to_public().to_string();
+            text.push('\n');
             text += identity.to_string().expose_secret();
             text.push('\n');
         }

@@ -55,7 +55,7 @@ impl Event {
 
     /// The same event with one more field.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: &impl ToString) -> Self {
         self.fields.insert(name.to_owned(), value.to_string());
         self
     }

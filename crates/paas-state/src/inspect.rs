@@ -72,7 +72,9 @@ fn inspect_as<T, E>(
     thread::scope(|scope| {
         let (to_reading, blocks) = sync_channel::<Arc<Vec<u8>>>(WAITING);
         let reading = scope.spawn(move || {
-            blocks.iter().for_each(|block| reading.feed(&block));
+            for block in blocks {
+                reading.feed(&block);
+            }
             reading
         });
         let (to_scanning, scanning) = match scanning {
@@ -80,7 +82,9 @@ fn inspect_as<T, E>(
             Some(mut scanning) => {
                 let (sender, blocks) = sync_channel::<Arc<Vec<u8>>>(WAITING);
                 let thread = scope.spawn(move || {
-                    blocks.iter().for_each(|block| scanning.feed(&block));
+                    for block in blocks {
+                        scanning.feed(&block);
+                    }
                     scanning
                 });
                 (Some(sender), Some(thread))

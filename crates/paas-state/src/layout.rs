@@ -134,12 +134,10 @@ const fn verdict(class: Class, reason: &'static str) -> Verdict {
 
 /// How the file at `path` is read.
 pub(crate) fn shape_of(path: &str) -> Shape {
-    if path.ends_with(".jsonl") {
-        Shape::Log
-    } else if path.ends_with(".json") {
-        Shape::Json
-    } else {
-        Shape::Other
+    match path.rsplit_once('.') {
+        Some((_, "jsonl")) => Shape::Log,
+        Some((_, "json")) => Shape::Json,
+        _ => Shape::Other,
     }
 }
 

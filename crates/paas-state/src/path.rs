@@ -44,7 +44,6 @@ impl StatePath {
     }
 
     /// The directories above it, outermost first, and its file name.
-    #[must_use]
     pub fn split(&self) -> (impl Iterator<Item = &str>, &str) {
         let (dirs, name) = self.0.rsplit_once('/').map_or((None, self.0.as_str()), |(d, n)| (Some(d), n));
         (dirs.into_iter().flat_map(|dirs| dirs.split('/')), name)
