@@ -133,15 +133,28 @@ const FAILURES: &[(&str, &str, &str, &str)] = &[
 const MESSAGES: &[&str] = &[
     "release is live on all targets",
     "health check passed: 200 OK in 41 ms",
+    "pulled layers 12/12, reused 9; image is up to date",
+    "switched traffic to the other slot after 3 healthy checks",
+    r#"ran docker compose -f compose.yaml -f compose.addon.walg.yaml run --rm walg sh -lc \"backup-list\""#,
+    "removed 2 releases older than the five newest",
+    "certificate for shop.example.com is valid for 61 more days",
+    "nothing to do: the target already runs this release",
+];
+
+/// What an operator may read beside them, and a scanner may take for a secret.
+const TELLING: &[&str] = &[
     "token: 3 uses left of 5; password: unchanged; secret: rotated",
     "rendered compose.yaml with 14 secrets from the vault, password fields shown as <redacted>",
     "Authorization: Bearer <redacted>",
     "POSTGRES_PASSWORD=${POSTGRES_PASSWORD} JWT_SECRET=$JWT_SECRET",
-    "pulled layers 12/12, reused 9; image is up to date",
-    r#"ran docker compose -f compose.yaml -f compose.addon.walg.yaml run --rm walg sh -lc \"backup-list\""#,
     "authentication method is key; no password asked",
     "basic authentication is on for the dashboard, credentials from the vault",
 ];
+
+fn message(r: &mut Random) -> &'static str {
+    let messages = if r.percent(20) { TELLING } else { MESSAGES };
+    r.pick(messages)
+}
 
 impl EventLines {
     /// Lines of a log of the named context, about these apps and targets.
@@ -286,7 +299,7 @@ fn deployment(out: &mut Vec<u8>, r: &mut Random, now: Moment) {
     put(out, r#"","slot":""#, r.pick(&["blue", "green"]));
     out.extend(br#"","request_id":""#);
     put(out, "", &r.uuid());
-    put(out, r#"","message":""#, r.pick(MESSAGES));
+    put(out, r#"","message":""#, message(r));
 }
 
 fn alert(out: &mut Vec<u8>, r: &mut Random) {
@@ -305,7 +318,7 @@ fn alert(out: &mut Vec<u8>, r: &mut Random) {
     put(out, r#"","link":"https://status.example.com/incidents/"#, "");
     let number = r.next_u64();
     digits(out, number, 8);
-    put(out, r#"?from=alert&severity=high","message":""#, r.pick(MESSAGES));
+    put(out, r#"?from=alert&severity=high","message":""#, message(r));
 }
 
 fn audit(out: &mut Vec<u8>, r: &mut Random) {
@@ -340,7 +353,7 @@ fn audit(out: &mut Vec<u8>, r: &mut Random) {
     hex(out, r, r#"","commit":""#, 40);
     out.extend(br#"","session_id":""#);
     put(out, "", &r.uuid());
-    put(out, r#"","message":""#, r.pick(MESSAGES));
+    put(out, r#"","message":""#, message(r));
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ pub(super) fn word(text: &[u8], at: usize, wraps: u8, tell: &mut dyn FnMut(Spot)
         }
         Candidate::Sibling => {
             let around = &text[start.saturating_sub(256)..text.len().min(end + 256)];
-            if promise(name).is_some() && VALUE_FIELD.find(around).is_some() {
+            if VALUE_FIELD.find(around).is_some() && promise(name).is_some() {
                 tell(Spot::Maybe(at));
             }
         }
