@@ -52,7 +52,7 @@ mod tests {
         Report {
             lines: lines.len() as u64,
             malformed: lines.iter().filter(|line| bad(line)).count() as u64,
-            first_malformed: lines.iter().position(|line| bad(line)).map(|index| index as u64 + 1),
+            first_malformed: lines.iter().position(bad).map(|index| index as u64 + 1),
         }
     }
 

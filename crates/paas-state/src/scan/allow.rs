@@ -121,7 +121,7 @@ impl Allowances<'_> {
                 let place = Place { subject: entry.file.clone(), pointer: entry.pointer.clone(), line: None };
                 Finding::new(
                     "unused-exception",
-                    Severity::Warning,
+                    Severity::Info,
                     place,
                     format!("an allowed secret of kind {} is not there: {}", entry.kind, entry.digest),
                     "remove the entry from the list of allowed secrets, or renew its review",
