@@ -145,7 +145,20 @@ fn audit() {
 
 #[test]
 fn events() {
-    let host = at_noon();
+    let host = Host::ready();
+    let line = |time: &str, source: &str, command: &str, status: &str, fields: &str| {
+        format!(
+            "{{\"timestamp\":\"{time}\",\"context\":\"default\",\"source\":\"{source}\",\"command\":\"{command}\",\
+             \"status\":\"{status}\",\"mode\":\"live\",\"severity\":\"info\",\"fields\":{fields}}}\n"
+        )
+    };
+    let deployed =
+        line("2026-11-23T09:00:00.5Z", "agent", "deploy run", "ok", r#"{"app":"shop","release":"r42"}"#);
+    // An hour before, though its text is the greater one.
+    let alert = line("2026-11-23T10:00:00+02:00", "cli", "alert send", "failed", r#"{"channel":"ops"}"#);
+    fs::write(host.context().join("events/deployments.jsonl"), deployed).unwrap();
+    fs::write(host.context().join("events/alerts.jsonl"), format!("{alert}no event\n")).unwrap();
+    host.inside(NOON, ["run"]).expect(0);
     assert_snapshot!(says(&host, &["events", "list", "--limit", "3"], 0));
 }
 
