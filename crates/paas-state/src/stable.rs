@@ -6,7 +6,9 @@
 //! to the next backup.
 //!
 //! A writer that stops between two stores for longer than the pause cannot be told from one that has finished. The
-//! pause begins at 20 ms and shrinks only while the context keeps changing.
+//! pause begins at 20 ms and shrinks only while the context keeps changing. A shorter one is believed only if it is also
+//! longer than the stores that were seen changing took to be written, by their times: a gap among them as long as the
+//! silence behind them would mean that the silence is another gap.
 
 use crate::inventory::Taken;
 use crate::layout::{Class, MAX_STORE, Shape};
@@ -20,7 +22,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::time::Duration;
 
 /// How many rounds may agree on a store that is no JSON before it counts as broken rather than as being written.
-const TORN_ROUNDS: u32 = 10;
+const TORN_ROUNDS: u32 = 25;
 /// How much of a log's end is looked at again after it was streamed, in bytes.
 const TAIL: usize = 4096;
 
@@ -96,6 +98,12 @@ impl From<&Metadata> for Stamp {
 }
 
 impl Stamp {
+    /// When it was last changed, since 1970.
+    fn modified(&self) -> Duration {
+        let nanos = u32::try_from(self.mtime_nanos).unwrap_or(0);
+        Duration::new(u64::try_from(self.mtime).unwrap_or(0), nanos)
+    }
+
     fn same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
@@ -124,25 +132,33 @@ pub(crate) fn collect(
     let mut pause = patience.longest_pause;
     let mut last = round(context, &stores)?;
     let mut culprit = None;
+    let mut changing = vec![false; stores.len()];
     let (mut torn, mut torn_rounds) = (Vec::new(), 0);
     for _ in 1..patience.rounds.max(2) {
         clock.sleep(pause);
-        pause = (pause / 2).max(patience.shortest_pause);
         let now = round(context, &stores)?;
-        if let Some((store, _)) = stores.iter().zip(last.iter().zip(&now)).find(|(_, (a, b))| a != b) {
+        let mut changed = stores.iter().enumerate().filter(|(at, _)| last[*at] != now[*at]).peekable();
+        if let Some((_, store)) = changed.peek() {
             culprit = Some(store.path.clone());
+            for (at, _) in changed {
+                changing[at] = true;
+            }
             (torn, torn_rounds) = (Vec::new(), 0);
+            pause = (pause / 2).max(patience.shortest_pause);
         } else {
             torn = malformed(&stores, &now);
-            if torn.is_empty() {
+            if !torn.is_empty() {
+                // A writer that was stopped between truncating and writing looks like this: let it go on.
+                torn_rounds += 1;
+                if torn_rounds == TORN_ROUNDS {
+                    break;
+                }
+                pause = patience.longest_pause;
+            } else if pause >= patience.longest_pause || pause > time_to_write(&changing, &now) {
                 return finish(context, stores, now, rest);
+            } else {
+                pause = (pause * 2).min(patience.longest_pause);
             }
-            // A writer that was stopped between truncating and writing looks like this: let it go on.
-            torn_rounds += 1;
-            if torn_rounds == TORN_ROUNDS {
-                break;
-            }
-            pause = patience.longest_pause;
         }
         last = now;
     }
@@ -203,6 +219,14 @@ fn read_whole(context: &ContextDir, path: &StatePath) -> Result<Option<Snapshott
     file.by_ref().take(MAX_STORE).read_to_end(&mut bytes).map_err(io)?;
     let stamp = Stamp::from(&file.metadata().map_err(io)?);
     Ok(Some(Snapshotted { bytes, stamp }))
+}
+
+/// How long it took to write the stores that were seen changing, by the times of their last changes.
+fn time_to_write(changing: &[bool], contents: &[Option<Snapshotted>]) -> Duration {
+    let times = changing.iter().zip(contents).filter(|(changing, _)| **changing);
+    let times = times.filter_map(|(_, content)| content.as_ref().map(|content| content.stamp.modified()));
+    let (first, last) = times.fold((Duration::MAX, Duration::ZERO), |(a, b), at| (a.min(at), b.max(at)));
+    last.saturating_sub(first)
 }
 
 /// Stores that hold still and yet are no JSON: torn by a crash of si, or by hand.

@@ -213,8 +213,9 @@ impl Staging {
         }
         #[cfg(target_os = "linux")]
         if at_once {
-            let failed = self.io("flush", "");
-            return rustix::fs::syncfs(&self.dir).map_err(|e| failed(e.into()));
+            // The handle that files are reached through is good for nothing else.
+            let whole = std::fs::File::open(&self.path).and_then(|dir| Ok(rustix::fs::syncfs(&dir)?));
+            return whole.map_err(self.io("flush", ""));
         }
         for at in &self.made {
             durable::sync_dir(&self.path.join(at))?;
