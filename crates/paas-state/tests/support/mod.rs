@@ -11,8 +11,8 @@ use paas_state::{
 };
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -56,14 +56,18 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap())
+    }
+
+    /// In memory, where there is such a place: no disk keeps a writer waiting.
+    pub(crate) fn in_memory() -> Self {
+        Self::within(tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap())
+    }
+
+    fn within(home: TempDir) -> Self {
         let store = DirStore::create(home.path().join("store")).unwrap();
-        fs::create_dir_all(home.path().join("paas/contexts").join(CONTEXT)).unwrap();
-        fs::set_permissions(
-            home.path().join("paas/contexts").join(CONTEXT),
-            fs::Permissions::from_mode(0o700),
-        )
-        .unwrap();
+        let context = home.path().join("paas/contexts").join(CONTEXT);
+        DirBuilder::new().recursive(true).mode(0o700).create(context).unwrap();
         Self { home, store, identities: Identities::generate() }
     }
 
@@ -81,7 +85,7 @@ impl Place {
 
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         let path = self.context_path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap()).unwrap();
         path
     }
 
