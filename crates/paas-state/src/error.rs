@@ -118,6 +118,14 @@ pub enum Error {
         /// The path that was asked for.
         path: String,
     },
+    /// Nothing may be deleted, because the snapshot that has to stay would not.
+    #[error("nothing more is deleted: {id}, which has to stay, {reason}")]
+    Keeper {
+        /// The snapshot that has to stay.
+        id: SnapshotId,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The caller asked to stop.
     #[error("stopped on request")]
     Stopped,
@@ -256,6 +264,7 @@ impl Error {
             Self::Newer { .. } => "newer-format",
             Self::TargetNotEmpty(_) => "target-not-empty",
             Self::NoSuchFile { .. } => "no-such-file",
+            Self::Keeper { .. } => "nothing-would-stay",
             Self::Stopped => "interrupted",
             Self::Random => "no-randomness",
         }
@@ -292,6 +301,7 @@ impl Error {
             Self::Bundle { .. } => "do not use this snapshot; 'si-backup list' names the newest one that was proved".to_owned(),
             Self::Newer { .. } => "use the newer version of si-backup that wrote it".to_owned(),
             Self::TargetNotEmpty(_) => "name a new or an empty directory; nothing that exists is ever overwritten".to_owned(),
+            Self::Keeper { .. } => "find out what changed the store, make a backup with 'si-backup run --state', and plan again".to_owned(),
             Self::NoSuchFile { id, .. } => format!("'si-backup show {id}' lists its files"),
             _ => return None,
         })

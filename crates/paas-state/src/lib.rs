@@ -8,6 +8,7 @@
 //! | sealing: tar, zstd, age | [`Recipients`], [`Sealing`], [`Reading::back_up`] |
 //! | what is stored | [`Record`] in the open, [`Manifest`] inside |
 //! | what there is | [`Catalogue`] |
+//! | what goes again | [`Purge`] |
 //! | proving, and opening again | [`UnverifiedBundle`] → [`VerifiedBundle`] or [`StagedTree`], with [`Identities`] |
 //! | what changed | [`Side::compare`] |
 //! | the context's own event log | [`append_event`], [`newest_events`] |
@@ -33,6 +34,7 @@ mod manifest;
 mod names;
 mod open;
 mod path;
+mod purge;
 mod record;
 mod scan;
 mod seal;
@@ -52,6 +54,7 @@ pub use inventory::{Entry, Inventory};
 pub use layout::{AUDIT_LOG, Class, OWN_DIRECTORY, OptionalTree, PROTECTED, Shape};
 pub use manifest::{AllowedSecret, FileEntry, LeftOut, MANIFEST_FORMAT, MANIFEST_VERSION, Manifest};
 pub use path::StatePath;
+pub use purge::{Consent, Fate, Purge, Purged, Purges, lock_of};
 pub use record::{RECORD_FORMAT, RECORD_VERSION, Record, bundle_key, objects_of, prefix_of, record_key};
 pub use scan::AllowList;
 pub use stable::Patience;

@@ -1,5 +1,7 @@
 //! What is backed up comes back byte for byte, with nothing that must not be in a backup.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails it")]
+
 use backup_contract::{ContextName, SnapshotId};
 use backup_store::{Clock, DirStore};
 use chrono::DateTime;

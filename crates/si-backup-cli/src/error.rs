@@ -30,6 +30,43 @@ pub enum CliError {
     /// Evidence, trail, pins or origin.
     #[error(transparent)]
     Guard(#[from] restore_guard::Error),
+    /// A retention policy, or the snapshots that it is held against.
+    #[error(transparent)]
+    Retention(#[from] retention::Error),
+    /// A row of a file of snapshots that is none.
+    #[error("{from}, line {line}, column {column}: {reason}")]
+    BadRow {
+        /// Which file.
+        from: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// The column, counted from 1 in bytes.
+        column: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// A name that no time zone has.
+    #[error("there is no time zone '{name}'")]
+    UnknownZone {
+        /// The name.
+        name: String,
+        /// What was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// What would be deleted was shown, and nobody has agreed.
+    #[error("nothing was deleted: this would delete {0}")]
+    YesRequired(String),
+    /// The plan that was agreed to is not the one that there is now.
+    #[error("nothing was deleted: the plan is {now} now, not {asked}")]
+    PlanChanged {
+        /// The id that was given.
+        asked: String,
+        /// The id that the plan has.
+        now: String,
+    },
+    /// Some deletions failed, the others were made.
+    #[error("{0} could not be deleted")]
+    DeletionsFailed(String),
     /// No snapshot of that name.
     #[error("there is no snapshot '{0}'")]
     NoSnapshot(String),
@@ -60,6 +97,14 @@ pub enum CliError {
         /// Who claimed it.
         by: String,
     },
+    /// Where this home has stored before there is nothing: as when a disk is not mounted, and its mount point is there.
+    #[error("{store} holds nothing any more of what this host has stored there")]
+    StoreEmptied {
+        /// The store.
+        store: String,
+        /// By which file this home remembers it.
+        memory: PathBuf,
+    },
     /// The snapshot was stored, and could not be proved.
     #[error("{id} was not proved at level {level}: {why}")]
     NotProved {
@@ -73,6 +118,19 @@ pub enum CliError {
     /// Content can only be proved with the identity.
     #[error("this needs the identity that opens the bundles, and the settings name none that is here")]
     NoIdentity,
+    /// This home has no key to sign evidence with.
+    #[error("there is no signing key at {}", .0.display())]
+    NoSigningKey(PathBuf),
+    /// What was looked for was found: what the command told is not as it should be.
+    #[error("{message}")]
+    Findings {
+        /// Its code.
+        code: &'static str,
+        /// What it comes to.
+        message: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
     /// A file of this software's own home.
     #[error("cannot {operation} {}", path.display())]
     Io {
@@ -115,13 +173,22 @@ impl CliError {
             Self::Store(e) => e.code(),
             Self::State(e) => e.code(),
             Self::Guard(e) => e.code(),
+            Self::Retention(e) => e.code(),
+            Self::BadRow { .. } => "invalid-row",
+            Self::UnknownZone { .. } => "unknown-time-zone",
+            Self::YesRequired(_) => "yes-required",
+            Self::PlanChanged { .. } => "plan-changed",
+            Self::DeletionsFailed(_) => "deletions-failed",
             Self::NoSnapshot(_) => "no-such-snapshot",
             Self::NothingThere { .. } => "no-restorable-snapshot",
             Self::Ambiguous { .. } => "ambiguous-id",
             Self::Busy(_) => "busy",
             Self::ForeignOrigin { .. } => "foreign-origin",
+            Self::StoreEmptied { .. } => "store-missing",
             Self::NotProved { .. } => "verification-failed",
             Self::NoIdentity => "no-identity",
+            Self::NoSigningKey(_) => "signing-key-missing",
+            Self::Findings { code, .. } => code,
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied => "permission-denied",
                 std::io::ErrorKind::StorageFull => "disk-full",
@@ -133,9 +200,13 @@ impl CliError {
         }
     }
 
-    /// What to do next, where there is something to do.
+    /// What to do next.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> String {
+        self.own_hint().unwrap_or_else(|| hint_of_code(self.code()).to_owned())
+    }
+
+    fn own_hint(&self) -> Option<String> {
         match self {
             Self::Usage { hint, .. } => hint.clone(),
             Self::Settings(e) => e.hint(),
@@ -143,11 +214,27 @@ impl CliError {
             Self::Store(e) => e.hint().map(str::to_owned),
             Self::State(e) => e.hint(),
             Self::Guard(e) => e.hint().map(str::to_owned),
+            Self::Retention(e) => e.hint().map(str::to_owned),
+            Self::BadRow { .. } => Some(
+                "an array of objects, or one object after the other: {\"id\": \"a\", \"time\": \"2026-11-23T02:00:00Z\"}"
+                    .into(),
+            ),
+            Self::UnknownZone { nearest: Some(nearest), .. } => Some(format!("did you mean '{nearest}'?")),
+            Self::UnknownZone { nearest: None, .. } => Some("write it like UTC or Europe/Berlin".into()),
+            Self::YesRequired(_) => Some("look at the plan, then do exactly that with --plan-id and --yes".into()),
+            Self::PlanChanged { .. } => Some("look at it again with 'si-backup retention plan'".into()),
+            Self::DeletionsFailed(_) => {
+                Some("mend what each one names, and run it again: it goes on where this one ended".into())
+            }
             Self::NoSnapshot(_) => Some("'si-backup list' prints the ids".into()),
             Self::NothingThere { .. } => Some("make one with 'si-backup run --state'".into()),
             Self::Ambiguous { candidates, .. } => Some(format!("it could be {}", candidates.join(", "))),
             Self::Busy(_) => Some("wait for it with --lock-wait 5m".into()),
             Self::ForeignOrigin { .. } => Some("choose another store or another name for this context".into()),
+            Self::StoreEmptied { memory, .. } => Some(format!(
+                "mount its disk; if it was emptied on purpose, remove {} and run again",
+                memory.display()
+            )),
             Self::NotProved { .. } => {
                 Some("look at its evidence with 'si-backup show', and make a new backup with 'si-backup run'".into())
             }
@@ -155,6 +242,12 @@ impl CliError {
             Self::RepoState(_) => Some(
                 "move it out, so that no secret is ever committed; SI_PAAS_ALLOW_REPO_STATE=1 allows it, as in si".into(),
             ),
+            Self::NoSigningKey(path) => Some(format!(
+                "bring it back, or make a new one with 'openssl genpkey -algorithm ed25519 -out {}' and mode 0600; \
+                 the old one's evidence then counts only if 'trusted_writers' names it",
+                path.display()
+            )),
+            Self::Findings { hint, .. } => Some((*hint).to_owned()),
             Self::Io { .. } | Self::Interrupted(_) => None,
         }
     }
@@ -163,9 +256,23 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage { .. } | Self::Settings(_) | Self::Contract(_) => 2,
-            Self::NoSnapshot(_) | Self::Ambiguous { .. } | Self::NoIdentity | Self::RepoState(_) => 2,
-            Self::ForeignOrigin { .. } => 2,
+            Self::Usage { .. }
+            | Self::Retention(_)
+            | Self::BadRow { .. }
+            | Self::UnknownZone { .. }
+            | Self::YesRequired(_)
+            | Self::PlanChanged { .. }
+            | Self::Settings(_)
+            | Self::Contract(_)
+            | Self::NoSnapshot(_)
+            | Self::Ambiguous { .. }
+            | Self::NoIdentity
+            | Self::NoSigningKey(_)
+            | Self::RepoState(_)
+            | Self::StoreEmptied { .. }
+            | Self::ForeignOrigin { .. } => 2,
+            Self::DeletionsFailed(_) => 3,
+            Self::Findings { .. } => 10,
             Self::NothingThere { .. } | Self::NotProved { .. } => 12,
             Self::Busy(_) => 11,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
@@ -202,12 +309,33 @@ fn of_code(code: &str) -> u8 {
         | "target-not-empty"
         | "no-such-file"
         | "key-exposed"
-        | "key-invalid" => 2,
+        | "invalid-signing-key"
+        | "invalid-public-key"
+        | "file-exists" => 2,
         "state-findings" => 10,
         "lease-held" | "lease-lost" => 11,
-        "object-corrupt" | "bundle-refused" | "wrong-identity" | "malformed" | "object-malformed"
-        | "newer-format" | "object-too-large" => 12,
+        "object-corrupt" | "object-not-found" | "bundle-refused" | "wrong-identity" | "malformed"
+        | "object-malformed" | "record-malformed" | "newer-format" | "object-too-large"
+        | "nothing-would-stay" => 12,
         _ => 1,
+    }
+}
+
+/// What to do where an error itself does not know.
+fn hint_of_code(code: &str) -> &'static str {
+    match code {
+        "interrupted" => "nothing half-made is visible; run it again",
+        "permission-denied" => "run as the user who owns it, or give this one access",
+        "disk-full" => "free space on that file system and run again; nothing half-written is visible",
+        "not-found" | "file-not-found" => "look whether the path is right",
+        "file-exists" => "name another one; nothing that exists is ever overwritten",
+        "invalid-path" => "write it as 'si-backup show' lists it, such as webhooks/mappings.json",
+        "allow-list-invalid" => "mend the file that 'allow_secrets' in the settings names",
+        "object-not-found" => "'si-backup list' names the snapshots of which everything is there",
+        "malformed" | "object-malformed" | "record-malformed" => {
+            "do not count on it; 'si-backup doctor' says what else is wrong"
+        }
+        _ => "'si-backup doctor' looks for what may be wrong",
     }
 }
 

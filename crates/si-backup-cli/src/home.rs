@@ -5,6 +5,7 @@ use backup_store::{Observation, durable, outside_git_work_tree};
 use restore_guard::{Trail, WriterId, WriterKey};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,9 +19,14 @@ pub struct Home(PathBuf);
 
 impl Home {
     /// `$SI_BACKUP_HOME`, else `~/.si/backup`.
-    #[must_use]
-    pub fn of(world: &World) -> Self {
-        Self(world.var("SI_BACKUP_HOME").map_or_else(|| world.home().join(".si/backup"), PathBuf::from))
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] when neither is named.
+    pub fn of(world: &World) -> Result<Self, CliError> {
+        Ok(Self(match world.var("SI_BACKUP_HOME") {
+            Some(path) => PathBuf::from(path),
+            None => world.home()?.join(".si/backup"),
+        }))
     }
 
     /// Where it is.
@@ -38,6 +44,17 @@ impl Home {
         Ok(durable::create_dir_all(&self.0, 0o700)?)
     }
 
+    /// A directory below it, made as the home itself is.
+    ///
+    /// # Errors
+    /// [`CliError::Store`].
+    pub fn directory(&self, name: &str) -> Result<PathBuf, CliError> {
+        self.make()?;
+        let path = self.0.join(name);
+        durable::create_dir_all(&path, 0o700)?;
+        Ok(path)
+    }
+
     /// The age identity that `init` makes.
     #[must_use]
     pub fn identity(&self) -> PathBuf {
@@ -53,9 +70,15 @@ impl Home {
     /// Reads the signing key.
     ///
     /// # Errors
-    /// [`CliError::Guard`].
+    /// [`CliError::NoSigningKey`]; [`CliError::Guard`].
     pub fn open_signing_key(&self) -> Result<WriterKey, CliError> {
-        Ok(WriterKey::open(&self.signing_key())?)
+        let path = self.signing_key();
+        match WriterKey::open(&path) {
+            Err(restore_guard::Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Err(CliError::NoSigningKey(path))
+            }
+            key => Ok(key?),
+        }
     }
 
     /// The random id of this home, made with it.
@@ -71,19 +94,16 @@ impl Home {
     /// # Errors
     /// [`CliError::Guard`], [`CliError::Store`].
     pub fn trail(&self, context: &ContextName) -> Result<Trail, CliError> {
-        let dir = self.0.join("trail");
-        durable::create_dir_all(&dir, 0o700)?;
+        let dir = self.directory("trail")?;
         Ok(Trail::new(dir.join(format!("{context}.jsonl")), context.clone(), self.writer()?))
     }
 
-    /// Keeps other processes of this home from doing `what` until the returned file is dropped, also by a crash.
+    /// Keeps other processes of this home from doing `what` until the returned lock is dropped, also by a crash.
     ///
     /// # Errors
     /// [`CliError::Busy`] when `wait` is over; [`CliError::Interrupted`].
-    pub fn lock(&self, what: &str, wait: Duration, world: &World) -> Result<File, CliError> {
-        let dir = self.0.join("locks");
-        durable::create_dir_all(&dir, 0o700)?;
-        let path = dir.join(format!("{what}.lock"));
+    pub fn lock(&self, what: &str, wait: Duration, world: &World) -> Result<HomeLock, CliError> {
+        let path = self.directory("locks")?.join(format!("{what}.lock"));
         let io = |source| CliError::Io { operation: "lock", path: path.clone(), source };
         let file = OpenOptions::new()
             .write(true)
@@ -95,7 +115,7 @@ impl Home {
         let began = world.clock.monotonic();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(file),
+                Ok(()) => return Ok(HomeLock(file)),
                 Err(TryLockError::Error(e)) => return Err(io(e)),
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -132,13 +152,24 @@ impl Home {
             return Ok(());
         }
         let seen = Seen { boot_id: world.boot_id.clone(), observation: observation.clone() };
-        durable::create_dir_all(&self.0.join("leases"), 0o700)?;
+        self.directory("leases")?;
         let text = serde_json::to_vec(&seen).unwrap_or_default();
         Ok(durable::replace(&path, &text, 0o600)?)
     }
 
     fn observation_path(&self, lease: &str) -> PathBuf {
         self.0.join("leases").join(format!("{}.json", lease.replace('/', "-")))
+    }
+}
+
+/// Held while it lives. Unlocked by itself, and not by closing the file alone: a program that was started in the meantime
+/// may have the file open for a moment too.
+#[derive(Debug)]
+pub struct HomeLock(File);
+
+impl Drop for HomeLock {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }
 

@@ -25,7 +25,7 @@ pub mod view;
 mod world;
 
 pub use error::CliError;
-pub use home::Home;
+pub use home::{Home, HomeLock};
 pub use progress::{Meter, ProgressMode, metered};
 pub use report::{Mode, Report, Rows};
 pub use session::{Session, open_store_url, store_directory};
@@ -34,7 +34,7 @@ pub use world::{Interrupts, World};
 
 use args::Cli;
 use clap::Parser;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// The program: everything from the world of this process.
@@ -44,7 +44,7 @@ pub fn main() -> ExitCode {
         Ok(mut world) => ExitCode::from(run(&mut world)),
         Err(e) => {
             // There is no world to print into yet.
-            let _ = writeln!(std::io::stderr(), "error: cannot set a signal handler: {e}");
+            let _ = writeln!(io::stderr(), "error: cannot set a signal handler: {e}");
             ExitCode::FAILURE
         }
     }
@@ -58,55 +58,79 @@ pub fn run(world: &mut World) -> u8 {
         Err(e) => return usage(world, wants_json, &e),
     };
     let (verbose, quiet, color) = (cli.global.verbose, cli.global.quiet, cli.global.color);
-    let command = cli.command.name();
     let (report, context, warnings) = match Session::new(world, cli.global) {
         Ok(session) => {
             let report = usecase::dispatch(&session, &cli.command);
-            let report = report.unwrap_or_else(|error| Report::failed(command, session.explain(error)));
+            let report = report.unwrap_or_else(|error| cli.command.failed(session.explain(error)));
             (report, session.context.to_string(), session.take_warnings())
         }
-        Err(error) => (Report::failed(command, error), String::new(), Vec::new()),
+        Err(error) => (cli.command.failed(error), String::new(), Vec::new()),
     };
     let style = view::Style::choose(color, world);
-    if wants_json {
-        let envelope = report.envelope(&context, &warnings);
-        print(world, &format!("{envelope:#}\n"));
+    let printed = if wants_json {
+        deliver(world, |out| report.write_envelope(out, &context, &warnings))
     } else {
-        print(world, &style.text(&report.text));
+        let printed = print(world, &style.text(&report.text));
         let mut complaints = String::new();
         if !quiet {
-            warnings.iter().for_each(|warning| complaints += &format!("warning: {warning}\n"));
+            complaints.extend(warnings.iter().map(|warning| format!("warning: {warning}\n")));
         }
         if let Some(error) = &report.error {
             complaints += &view::error_text(error, verbose);
         }
         // Standard error may be closed; the exit code still tells.
         let _ = world.err.write_all(style.complaint(&complaints).as_bytes());
+        printed
+    };
+    if let Err(e) = printed {
+        let _ = writeln!(world.err, "error: cannot write to standard output: {e}");
+        return if report.exit == 0 { 1 } else { report.exit };
     }
     report.exit
 }
 
+fn print(world: &mut World, text: &str) -> io::Result<()> {
+    deliver(world, |out| out.write_all(text.as_bytes()))
+}
+
 /// A closed pipe is a reader who has seen enough.
-fn print(world: &mut World, text: &str) {
-    let _ = world.out.write_all(text.as_bytes()).and_then(|()| world.out.flush());
+fn deliver(world: &mut World, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    match write(&mut *world.out).and_then(|()| world.out.flush()) {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }
 
 fn usage(world: &mut World, wants_json: bool, error: &clap::Error) -> u8 {
     if !error.use_stderr() {
         let text = error.render();
-        print(world, &if world.out_is_terminal { text.ansi().to_string() } else { text.to_string() });
-        return 0;
+        let text = if world.out_is_terminal { text.ansi().to_string() } else { text.to_string() };
+        return u8::from(print(world, &text).is_err());
     }
     if wants_json {
-        let plain = error.render().to_string();
-        let message = plain.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        let error = CliError::usage(message, "'si-backup help' lists the commands and their options");
+        let error = CliError::usage(
+            in_one_line(error),
+            "'si-backup help' lists the commands, and 'si-backup help COMMAND' its options",
+        );
         let report = Report::failed("backup", error);
-        print(world, &format!("{:#}\n", report.envelope("", &[])));
+        // Nothing more can be told than that the words make no command.
+        let _ = print(world, &format!("{:#}\n", report.envelope("", &[])));
     } else {
         let text = error.render();
         let text = if world.err_is_terminal { text.ansi().to_string() } else { text.to_string() };
         let _ = world.err.write_all(text.as_bytes());
     }
     2
+}
+
+/// What is wrong with the words: clap's message with what it lists below, without how the command is typed.
+fn in_one_line(error: &clap::Error) -> String {
+    use clap::error::ErrorKind;
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a subcommand is missing".into();
+    }
+    let text = error.render().to_string();
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let told: Vec<_> = lines.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
+    told.join(" ").trim_start_matches("error: ").to_owned()
 }

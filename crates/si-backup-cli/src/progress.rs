@@ -30,11 +30,10 @@ impl ProgressMode {
     #[must_use]
     pub fn choose(choice: ProgressChoice, quiet: bool, terminal: bool) -> Self {
         match (choice, terminal) {
-            (ProgressChoice::Never, _) => Self::Hidden,
             (ProgressChoice::Always, true) => Self::Bar,
             (ProgressChoice::Always, false) => Self::Lines,
             (ProgressChoice::Auto, terminal) if terminal && !quiet => Self::Bar,
-            (ProgressChoice::Auto, _) => Self::Hidden,
+            (ProgressChoice::Never | ProgressChoice::Auto, _) => Self::Hidden,
         }
     }
 }

@@ -1,7 +1,10 @@
 use crate::CliError;
 use backup_contract::{Finding, Severity};
+use retention::Plan;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::fmt::Write;
+use std::io::{self, BufWriter, Write as _};
 
 /// What a command has to tell: rows for scripts, text for people, and an exit code for both.
 #[derive(Debug)]
@@ -38,6 +41,8 @@ pub enum Rows {
     Data(Vec<Value>),
     /// `checks`, as in `doctor`.
     Checks(Vec<Value>),
+    /// `data`, one row a line: those of a plan, of which there may be millions.
+    Plan(Box<Plan<Box<str>>>),
 }
 
 impl Report {
@@ -61,7 +66,24 @@ impl Report {
         self
     }
 
-    /// The one JSON object on standard output.
+    /// Writes the one JSON object on standard output.
+    ///
+    /// # Errors
+    /// When `out` takes no more.
+    pub fn write_envelope(
+        &self,
+        out: &mut dyn io::Write,
+        context: &str,
+        warnings: &[String],
+    ) -> io::Result<()> {
+        let envelope = self.envelope(context, warnings);
+        match &self.rows {
+            Rows::Plan(plan) => write_with_rows(out, &envelope, plan),
+            Rows::Data(_) | Rows::Checks(_) => out.write_all(format!("{envelope:#}\n").as_bytes()),
+        }
+    }
+
+    /// The one JSON object on standard output, but for the rows of a plan.
     #[must_use]
     pub fn envelope(&self, context: &str, warnings: &[String]) -> Value {
         let mut envelope = Map::new();
@@ -70,11 +92,13 @@ impl Report {
         envelope.insert("context".into(), context.into());
         envelope.insert("mode".into(), if self.mode == Mode::Live { "live" } else { "dry-run" }.into());
         let (name, rows) = match &self.rows {
-            Rows::Data(rows) => ("data", rows),
-            Rows::Checks(rows) => ("checks", rows),
+            Rows::Data(rows) => ("data", rows.clone()),
+            Rows::Checks(rows) => ("checks", rows.clone()),
+            // They are only ever written, never held.
+            Rows::Plan(_) => ("data", Vec::new()),
         };
-        envelope.insert("count".into(), rows.len().into());
-        envelope.insert(name.into(), rows.clone().into());
+        envelope.insert("count".into(), self.rows.count().into());
+        envelope.insert(name.into(), rows.into());
         if let Some(summary) = &self.summary {
             envelope.insert("summary".into(), summary.clone());
         }
@@ -91,6 +115,42 @@ impl Report {
         }
         envelope.into()
     }
+}
+
+impl Rows {
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match self {
+            Self::Data(rows) | Self::Checks(rows) => rows.len(),
+            Self::Plan(plan) => plan.snapshots().len(),
+        }
+    }
+}
+
+/// An envelope whose `data` are the rows of a plan, written as they are made.
+fn write_with_rows(out: &mut dyn io::Write, envelope: &Value, plan: &Plan<Box<str>>) -> io::Result<()> {
+    // Each row is a few small writes, and standard output is flushed at the end of each line.
+    let mut out = BufWriter::with_capacity(1 << 18, out);
+    let mut before = "{";
+    for (name, value) in envelope.as_object().into_iter().flatten() {
+        write!(out, "{before}\n  \"{name}\": ")?;
+        before = ",";
+        if name == "data" {
+            let mut before = "[";
+            for row in plan.rows() {
+                write!(out, "{before}\n    ")?;
+                before = ",";
+                serde_json::to_writer(&mut out, &row)?;
+            }
+            out.write_all(if before == "[" { b"[]" } else { b"\n  ]" })?;
+        } else {
+            // No text of JSON has a line break in it, so each one ends a line of ours.
+            out.write_all(format!("{value:#}").replace('\n', "\n  ").as_bytes())?;
+        }
+    }
+    out.write_all(b"\n}\n")?;
+    out.flush()
 }
 
 /// The error with what caused it, on one line.
@@ -139,8 +199,8 @@ pub(crate) fn finding_lines(findings: &[Finding]) -> String {
             Severity::Warning => "warning",
             Severity::Info => "note",
         };
-        text += &format!("{word}: {} {} [{}]\n", finding.place, finding.detail, finding.code);
-        text += &format!("  -> {}\n", finding.hint);
+        let _ = writeln!(text, "{word}: {} {} [{}]", finding.place, finding.detail, finding.code);
+        let _ = writeln!(text, "  -> {}", finding.hint);
     }
     text
 }

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use paas_state::{AllowList, ContextDir, Identities, Recipients};
 use restore_guard::{ActOutcome, Action, TrailEvent, TrustedWriters};
 use std::cell::{OnceCell, RefCell};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -17,6 +18,9 @@ use std::time::Duration;
 
 /// After how long a silence another host may take a run for dead.
 const LEASE_TTL: Duration = Duration::from_secs(90);
+
+/// How long to wait for a lease before looking whether somebody asked to stop.
+const LEASE_LOOK: Duration = Duration::from_secs(1);
 
 /// What a command works with: the world, the words, and what the settings make of them.
 #[derive(Debug)]
@@ -39,9 +43,10 @@ impl<'w> Session<'w> {
     /// Finds out which home, state root and context are meant. Reads one line of si's, and nothing else.
     ///
     /// # Errors
-    /// [`CliError::Contract`] when the selected context has no valid name.
+    /// [`CliError::Usage`] when the environment names no home; [`CliError::Io`] when it cannot be known which context is
+    /// selected; [`CliError::Contract`] when that has no valid name.
     pub fn new(world: &'w World, global: GlobalArgs) -> Result<Self, CliError> {
-        let home = Home::of(world);
+        let home = Home::of(world)?;
         let config = match (&global.config, world.var("SI_BACKUP_CONFIG")) {
             (Some(path), _) => path.clone(),
             (None, Some(path)) => PathBuf::from(path),
@@ -50,13 +55,19 @@ impl<'w> Session<'w> {
         let state_root = match (&global.state_root, world.var("SI_PAAS_STATE_ROOT")) {
             (Some(path), _) => path.clone(),
             (None, Some(path)) => PathBuf::from(path),
-            (None, None) => world.home().join(".si/paas"),
+            (None, None) => world.home()?.join(".si/paas"),
         };
+        let selected = state_root.join("current_context");
         let context = match &global.context {
             Some(name) => name.clone(),
-            None => match std::fs::read_to_string(state_root.join("current_context")) {
+            None => match std::fs::read_to_string(&selected) {
                 Ok(line) if !line.trim().is_empty() => ContextName::new(line.trim())?,
-                _ => ContextName::new("default")?,
+                Ok(_) => ContextName::new("default")?,
+                Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    ContextName::new("default")?
+                }
+                // Which one is selected cannot be known: the default one may be another.
+                Err(source) => return Err(CliError::Io { operation: "read", path: selected, source }),
             },
         };
         Ok(Self {
@@ -125,9 +136,14 @@ impl<'w> Session<'w> {
     }
 
     /// A path of the settings, with a leading `~/` resolved.
-    #[must_use]
-    pub fn expand(&self, path: &Path) -> PathBuf {
-        path.strip_prefix("~").map_or_else(|_| path.to_owned(), |rest| self.world.home().join(rest))
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] when the environment names no home.
+    pub fn expand(&self, path: &Path) -> Result<PathBuf, CliError> {
+        Ok(match path.strip_prefix("~") {
+            Ok(rest) => self.world.home()?.join(rest),
+            Err(_) => path.to_owned(),
+        })
     }
 
     /// The opened context, which must lie outside of git work trees as si itself demands.
@@ -159,7 +175,10 @@ impl<'w> Session<'w> {
         Ok(store.ok_or_else(|| SettingsError::Incomplete {
             context: self.context.to_string(),
             what: "store",
-            example: format!("[contexts.{}.store]\\nurl = \"file:///srv/backups/si\"", self.context),
+            example: format!(
+                "url = \"file:///srv/backups/si\" in a section [contexts.{}.store]",
+                self.context
+            ),
         })?)
     }
 
@@ -194,12 +213,10 @@ impl<'w> Session<'w> {
     /// [`CliError::State`] when the file is there and cannot be used.
     pub fn identities(&self) -> Result<Option<Identities>, CliError> {
         let Some(path) = &self.context_settings()?.identity else { return Ok(None) };
-        let path = self.expand(path);
+        let path = self.expand(path)?;
         match Identities::read(&path) {
             Ok(identities) => Ok(Some(identities)),
-            Err(paas_state::Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                Ok(None)
-            }
+            Err(paas_state::Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e.into()),
         }
     }
@@ -210,7 +227,7 @@ impl<'w> Session<'w> {
     /// [`CliError::Io`] when the file is named and not there; [`CliError::State`] when it is not valid.
     pub fn allow_list(&self) -> Result<AllowList, CliError> {
         let Some(path) = &self.context_settings()?.allow_secrets else { return Ok(AllowList::default()) };
-        let path = self.expand(path);
+        let path = self.expand(path)?;
         let text = std::fs::read_to_string(&path).map_err(|source| CliError::Io {
             operation: "read",
             path,
@@ -228,10 +245,10 @@ impl<'w> Session<'w> {
             TrustedWriters::parse(self.context_settings()?.trusted_writers.iter().map(String::as_str))?;
         let own = match self.home.open_signing_key() {
             Ok(key) => Some(key.public()),
-            Err(CliError::Guard(e)) if e.code() == "not-found" || !self.home.signing_key().exists() => None,
+            Err(CliError::NoSigningKey(_)) => None,
             Err(e) => return Err(e),
         };
-        Ok(TrustedWriters::new(named.iter().map(|(_, key)| key.clone()).chain(own)))
+        Ok(TrustedWriters::new(named.iter().map(|(_, key)| *key).chain(own)))
     }
 
     /// Something that the user should know, though the command goes on.
@@ -291,7 +308,7 @@ impl<'w> Session<'w> {
     /// rises when the lease was lost.
     ///
     /// # Errors
-    /// [`CliError::Busy`], [`CliError::Store`] with a lease held or lost; those of `work`.
+    /// [`CliError::Busy`], [`CliError::Interrupted`], [`CliError::Store`] with a lease held or lost; those of `work`.
     pub fn with_lease<T>(
         &self,
         store: &dyn Store,
@@ -301,19 +318,30 @@ impl<'w> Session<'w> {
         let wait = self.global.lock_wait.unwrap_or_default();
         let began = self.world.clock.monotonic();
         let _one_process = self.home.lock(&name.replace('/', "-"), wait, self.world)?;
-        let request = LeaseRequest {
+        let mut request = LeaseRequest {
             name: name.to_owned(),
             holder: Holder {
                 id: self.home.writer()?.to_string(),
                 description: format!("{} (process {})", self.operator(), std::process::id()),
             },
             ttl: LEASE_TTL,
-            wait: wait.saturating_sub(self.world.clock.monotonic().saturating_sub(began)),
+            wait: Duration::ZERO,
         };
         let mut observation = self.home.observation(name, self.world);
-        let lease = Lease::acquire(store, &*self.world.clock, &request, &mut observation);
-        self.home.remember(name, &observation, self.world)?;
-        keep(lease?, work)
+        let lease = loop {
+            let left = wait.saturating_sub(self.world.clock.monotonic().saturating_sub(began));
+            request.wait = left.min(LEASE_LOOK);
+            let lease = Lease::acquire(store, &*self.world.clock, &request, &mut observation);
+            self.home.remember(name, &observation, self.world)?;
+            match (lease, self.world.interrupts.signal()) {
+                (Err(backup_store::Error::LeaseHeld { .. }), Some(signal)) => {
+                    return Err(CliError::Interrupted(signal));
+                }
+                (Err(backup_store::Error::LeaseHeld { .. }), None) if left > LEASE_LOOK => {}
+                (lease, _) => break lease?,
+            }
+        };
+        keep(lease, work)
     }
 }
 
@@ -325,13 +353,10 @@ fn keep<T>(lease: Lease<'_>, work: impl FnOnce(&AtomicBool) -> Result<T, CliErro
         let (lost, mut lease) = (&lost, lease);
         let keeper = scope.spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = is_done.recv_timeout(LEASE_TTL / 3) {
-                match lease.renew() {
-                    Err(e @ backup_store::Error::LeaseLost { .. }) => {
-                        lost.store(true, Ordering::Relaxed);
-                        return Err(e);
-                    }
-                    // The store may come back before the lease runs out.
-                    Ok(()) | Err(_) => {}
+                // After any other error the store may come back before the lease runs out.
+                if let Err(e @ backup_store::Error::LeaseLost { .. }) = lease.renew() {
+                    lost.store(true, Ordering::Relaxed);
+                    return Err(e);
                 }
             }
             // A lease that cannot be given back ends by its time to live.
@@ -340,10 +365,12 @@ fn keep<T>(lease: Lease<'_>, work: impl FnOnce(&AtomicBool) -> Result<T, CliErro
         });
         let outcome = work(lost);
         drop(done);
-        match keeper.join() {
-            Ok(Err(e)) => Err(e.into()),
-            Ok(Ok(())) => outcome,
-            Err(panic) => std::panic::resume_unwind(panic),
+        match (keeper.join(), outcome) {
+            // What was finished before the loss was noticed is finished.
+            (Ok(_), Ok(value)) => Ok(value),
+            (Ok(Err(e)), Err(_)) => Err(e.into()),
+            (Ok(Ok(())), Err(e)) => Err(e),
+            (Err(panic), _) => std::panic::resume_unwind(panic),
         }
     })
 }
@@ -367,7 +394,7 @@ pub fn store_directory(url: &str, session: &Session<'_>) -> Result<PathBuf, CliE
         Some((scheme, _)) => {
             return Err(invalid(&format!("this version opens directories (file://), not '{scheme}'")).into());
         }
-        None => session.expand(Path::new(url)),
+        None => session.expand(Path::new(url))?,
     };
     if path.is_absolute() {
         Ok(path)

@@ -108,6 +108,16 @@ impl<'a> Shelf<'a> {
         Some((level, evidence.record().finished_at))
     }
 
+    /// The weakest level that a snapshot failed at, and since when: from there on nothing is proved.
+    #[must_use]
+    pub fn failed(&self, snapshot: &Snapshot) -> Option<(Level, DateTime<Utc>)> {
+        let standing = self.standing(snapshot)?;
+        let record = standing.failure()?.record();
+        // A level that was proved again later is no failure any more, though nothing is said of the stronger ones.
+        let is_mended = standing.proved().is_some_and(|(level, _)| level.covers(record.level));
+        (!is_mended).then_some((record.level, record.finished_at))
+    }
+
     /// Whether it is kept in any case.
     #[must_use]
     pub fn is_pinned(&self, snapshot: &Snapshot) -> bool {

@@ -1,9 +1,10 @@
+use crate::CliError;
 use backup_store::Clock;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -78,10 +79,20 @@ impl World {
         self.env.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// The user's home directory, or `.` where none is named.
+    /// Standard input.
     #[must_use]
-    pub fn home(&self) -> PathBuf {
-        self.var("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from)
+    pub fn stdin(&self) -> impl Read + use<> {
+        io::stdin().lock()
+    }
+
+    /// The user's home directory.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] where none is named: a guess could leave keys in the working directory.
+    pub fn home(&self) -> Result<PathBuf, CliError> {
+        self.var("HOME").map(PathBuf::from).ok_or_else(|| {
+            CliError::usage("HOME is not set", "set it, or both SI_BACKUP_HOME and SI_PAAS_STATE_ROOT")
+        })
     }
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Options that every command takes, before or after its name.
+#[expect(clippy::doc_markdown, reason = "clap prints these texts as they stand")]
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
     /// The settings file [default: ~/.si/backup/config.toml, or $SI_BACKUP_CONFIG]
     #[arg(long, global = true, value_name = "FILE")]

@@ -1,9 +1,11 @@
 //! What can be typed. The types derive clap's traits, so that another program can flatten them into its own parser.
 
 mod global;
+mod retention;
 mod verbs;
 
 pub use global::{ColorChoice, GlobalArgs, ProgressChoice};
+pub use retention::{ApplyArgs, ForecastArgs, PlanArgs, PolicyArgs, RetentionCommand, SourceArgs};
 pub use verbs::{
     AuditCommand, Command, DiffArgs, EventsCommand, ExtractArgs, InitArgs, KitArgs, ListArgs, PinArgs,
     RunArgs, ShowArgs, StatusArgs, SubjectArgs, UnpinArgs, VerifyArgs,

@@ -1,3 +1,5 @@
+use super::{ApplyArgs, RetentionCommand};
+use crate::{CliError, Mode, Report};
 use backup_contract::Level;
 use clap::{Args, Subcommand};
 use paas_state::OptionalTree;
@@ -28,11 +30,17 @@ pub enum Command {
     Pin(PinArgs),
     /// Take a pin back
     Unpin(UnpinArgs),
+    /// Decide which snapshots are kept, and delete the others
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  si-backup retention plan\n  si-backup retention apply --yes"
+    )]
+    Retention(RetentionCommand),
     /// Look at the audit trail
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  si-backup audit list\n  si-backup audit verify")]
     Audit(AuditCommand),
     /// Look at the events of the context
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:\n  si-backup events list --limit 50")]
     Events(EventsCommand),
     /// Check the host, the settings, the keys, the store and the state
     #[command(after_help = "Example:\n  si-backup doctor --json | jq '.checks[] | select(.ok | not)'")]
@@ -57,8 +65,8 @@ Examples:
 Without --recipient an age identity is made on this host. Add a second recipient whose identity is
 kept away from the host: a backup that only the lost host could open is no backup.")]
 pub struct InitArgs {
-    /// Where backups go: file:///an/existing/directory
-    #[arg(long, value_name = "URL")]
+    /// Where backups go
+    #[arg(long, value_name = "URL", help = "Where backups go: file:///an/existing/directory")]
     pub store: Option<String>,
     /// Who can open the backups, age1...; may be given several times
     #[arg(long, value_name = "RECIPIENT")]
@@ -221,9 +229,16 @@ pub struct UnpinArgs {
 #[derive(Debug, Clone, Subcommand)]
 pub enum AuditCommand {
     /// List what was done, oldest first
+    #[command(
+        after_help = "Example:\n  si-backup audit list --json | jq '.data[] | select(.action == \"extract\")'"
+    )]
     List,
     /// Check the chains, and hold them against the store's copies
-    #[command(after_help = "Exit code 10 when an entry was changed, removed, reordered or cut off.")]
+    #[command(after_help = "\
+Example:
+  si-backup audit verify
+
+Exit code 10 when an entry was changed, removed, reordered or cut off.")]
     Verify,
 }
 
@@ -231,6 +246,7 @@ pub enum AuditCommand {
 #[derive(Debug, Clone, Subcommand)]
 pub enum EventsCommand {
     /// List the newest events, newest last
+    #[command(after_help = "Example:\n  si-backup events list --limit 50")]
     List {
         /// How many
         #[arg(long, value_name = "N", default_value_t = 20)]
@@ -238,13 +254,26 @@ pub enum EventsCommand {
     },
 }
 
-fn parse_time(text: &str) -> Result<chrono::DateTime<chrono::Utc>, String> {
+pub(super) fn parse_time(text: &str) -> Result<chrono::DateTime<chrono::Utc>, String> {
     chrono::DateTime::parse_from_rfc3339(text)
         .map(|time| time.to_utc())
         .map_err(|e| format!("{e}; write it like 2027-03-01T00:00:00Z"))
 }
 
 impl Command {
+    /// The report of this command when it failed before it had anything to tell.
+    pub(crate) fn failed(&self, error: CliError) -> Report {
+        let is_dry = matches!(
+            self,
+            Self::Run(RunArgs { dry_run: true, .. })
+                | Self::Retention(
+                    RetentionCommand::Plan(_) | RetentionCommand::Apply(ApplyArgs { yes: false, .. })
+                )
+        );
+        let mode = if is_dry { Mode::DryRun } else { Mode::Live };
+        Report { mode, ..Report::failed(self.name(), error) }
+    }
+
     /// The command in the words of si's envelope.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -260,6 +289,9 @@ impl Command {
             Self::Extract(_) => "backup extract",
             Self::Pin(_) => "backup pin",
             Self::Unpin(_) => "backup unpin",
+            Self::Retention(RetentionCommand::Plan(_)) => "backup retention plan",
+            Self::Retention(RetentionCommand::Apply(_)) => "backup retention apply",
+            Self::Retention(RetentionCommand::Forecast(_)) => "backup retention forecast",
             Self::Audit(AuditCommand::List) => "backup audit list",
             Self::Audit(AuditCommand::Verify) => "backup audit verify",
             Self::Events(EventsCommand::List { .. }) => "backup events list",

@@ -84,8 +84,15 @@ impl SettingsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Missing(_) => Some("'si-backup init --store file:///a/directory' writes them".into()),
-            Self::Unreadable { .. } => Some("run as the user who owns them".into()),
-            Self::Invalid { hint, .. } => hint.clone(),
+            Self::Unreadable { source, .. } => match source.kind() {
+                std::io::ErrorKind::PermissionDenied => Some("run as the user who owns them".into()),
+                _ => Some(
+                    "settings are a file of TOML in UTF-8; another one can be named with --config".into(),
+                ),
+            },
+            Self::Invalid { hint, .. } => {
+                Some(hint.clone().unwrap_or_else(|| "mend the settings where the message says".into()))
+            }
             Self::NoContext { known, context, .. } if known.is_empty() => {
                 Some(format!("add a section [contexts.{context}]"))
             }
@@ -168,6 +175,6 @@ mod tests {
         let settings = parse(Path::new("config.toml"), text).unwrap();
         let context = settings.contexts.values().next().unwrap();
         assert_eq!(context.apps.len(), 3);
-        assert_eq!(context.retention.daily, 7);
+        assert_eq!(context.retention.daily, 7.into());
     }
 }

@@ -1,4 +1,5 @@
 use backup_contract::{AppSlug, ContextName, Level};
+use retention::{Count, Counting};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -124,20 +125,17 @@ pub struct LockSettings {
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionSettings {
     /// The newest ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last: Option<u32>,
+    pub last: Count,
     /// One an hour.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hourly: Option<u32>,
+    pub hourly: Count,
     /// One a day.
-    pub daily: u32,
+    pub daily: Count,
     /// One a week.
-    pub weekly: u32,
+    pub weekly: Count,
     /// One a month.
-    pub monthly: u32,
+    pub monthly: Count,
     /// One a year.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub yearly: Option<u32>,
+    pub yearly: Count,
     /// Whether one snapshot may fill several tiers.
     pub counting: Counting,
     /// How far back every moment can be reached.
@@ -145,26 +143,15 @@ pub struct RetentionSettings {
     pub recovery_window: Duration,
 }
 
-/// Whether one snapshot may fill several tiers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Counting {
-    /// It fills one tier only.
-    #[default]
-    Exclusive,
-    /// It may fill several.
-    Shared,
-}
-
 impl Default for RetentionSettings {
     fn default() -> Self {
         Self {
-            last: None,
-            hourly: None,
-            daily: 7,
-            weekly: 4,
-            monthly: 3,
-            yearly: None,
+            last: Count::None,
+            hourly: Count::None,
+            daily: 7.into(),
+            weekly: 4.into(),
+            monthly: 3.into(),
+            yearly: Count::None,
             counting: Counting::Exclusive,
             recovery_window: a_week(),
         }

@@ -12,6 +12,11 @@ fn is_unknown(message: &str) -> bool {
     message.starts_with("unknown field") || message.starts_with("unknown variant")
 }
 
+/// Good for names with the same beginning, and for short ones with two letters exchanged.
+fn alike(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(a, b).max(strsim::normalized_damerau_levenshtein(a, b))
+}
+
 /// The hint for an error message of serde's.
 pub(super) fn hint_for(message: &str) -> Option<String> {
     if !is_unknown(message) {
@@ -19,11 +24,9 @@ pub(super) fn hint_for(message: &str) -> Option<String> {
     }
     let names = quoted(message);
     let (unknown, known) = names.split_first()?;
-    let (nearest, alike) = known
-        .iter()
-        .map(|name| (name, strsim::jaro_winkler(unknown, name)))
-        .max_by(|a, b| a.1.total_cmp(&b.1))?;
-    Some(if alike >= ALIKE {
+    let (nearest, likeness) =
+        known.iter().map(|name| (name, alike(unknown, name))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some(if likeness >= ALIKE {
         format!("did you mean '{nearest}'?")
     } else {
         format!("known here: {}", known.join(", "))

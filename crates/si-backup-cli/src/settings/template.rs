@@ -29,7 +29,7 @@ recipients = [{recipients}]
             let _ = writeln!(text, "identity = {}", toml_string(path));
         }
         None => {
-            text += "# identity = \"~/.si/backup/identity.txt\"   # needed for content checks and for opening backups\n"
+            text += "# identity = \"~/.si/backup/identity.txt\"   # needed for content checks and for opening backups\n";
         }
     }
     text += "\

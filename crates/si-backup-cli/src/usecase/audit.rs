@@ -3,6 +3,7 @@ use crate::view::{self, AuditRow};
 use crate::{CliError, Report, Rows, Session};
 use restore_guard::{ChainReport, TrailLine, merge, verify_context};
 use serde_json::json;
+use std::fmt::Write;
 
 /// Lists the entries of every chain, oldest first: those of other hosts by their copies in the store.
 pub(super) fn list(session: &Session<'_>) -> Result<Report, CliError> {
@@ -24,16 +25,16 @@ pub(super) fn list(session: &Session<'_>) -> Result<Report, CliError> {
 pub(super) fn verify(session: &Session<'_>) -> Result<Report, CliError> {
     let mut checks = Vec::new();
     let mut text = String::new();
-    let mut exit = 0;
+    let mut count = 0;
     for report in reports(session)? {
         let name = format!("{}/{}", report.context, report.writer);
         for finding in &report.findings {
             let harmless = finding.is_harmless();
             let word = if harmless { "warning" } else { "error" };
-            text += &format!("{word}: {name}: {finding} [{}]\n", finding.code());
+            let _ = writeln!(text, "{word}: {name}: {finding} [{}]", finding.code());
             checks.push(json!({ "name": name, "ok": harmless, "code": finding.code(), "detail": finding.to_string(), "sequence": finding.sequence() }));
             if !harmless {
-                exit = 10;
+                count += 1;
             }
         }
         let uncopied = match report.unpublished() {
@@ -41,15 +42,22 @@ pub(super) fn verify(session: &Session<'_>) -> Result<Report, CliError> {
             Some(n) => format!(", {n} not yet copied into the store"),
         };
         if report.is_sound() {
-            let detail = format!("{} entries, whole and in order{uncopied}", report.last);
-            text += &format!("ok: {name}: {detail}\n");
+            let detail =
+                format!("{}, whole and in order{uncopied}", view::count(report.last, "entry", "entries"));
+            let _ = writeln!(text, "ok: {name}: {detail}");
             checks.push(json!({ "name": name, "ok": true, "detail": detail }));
         }
     }
     let mut report = Report::new("backup audit verify", Vec::new(), text);
     report.rows = Rows::Checks(checks);
-    report.exit = exit;
-    Ok(report)
+    if count == 0 {
+        return Ok(report);
+    }
+    Ok(report.with_error(CliError::Findings {
+        code: "trail-findings",
+        message: format!("{} in the trail", view::count(count, "finding", "findings")),
+        hint: "find out who changed it; the store's copies below audit/ are the other witness",
+    }))
 }
 
 fn reports(session: &Session<'_>) -> Result<Vec<ChainReport>, CliError> {

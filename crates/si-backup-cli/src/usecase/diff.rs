@@ -7,6 +7,7 @@ use backup_contract::Snapshot;
 use paas_state::{
     Change, Difference, Identities, Inventory, Manifest, OptionalTree, Patience, Side, is_store,
 };
+use std::fmt::Write;
 
 /// Compares a snapshot with another, or with the live state: files, keys and releases, never values.
 pub(super) fn diff(session: &Session<'_>, args: &DiffArgs) -> Result<Report, CliError> {
@@ -27,13 +28,13 @@ pub(super) fn diff(session: &Session<'_>, args: &DiffArgs) -> Result<Report, Cli
         text = format!("{} and {name} hold the same\n", reference(first));
     }
     for row in &rows {
-        text += &format!("{:<8} {}\n", row.change, row.path);
+        let _ = writeln!(text, "{:<8} {}", row.change, row.path);
         for key in &row.keys {
             let release = match (&key.release_was, &key.release_is) {
                 (Some(was), Some(is)) => format!(": release {was} -> {is}"),
                 _ => String::new(),
             };
-            text += &format!("         {:<8} {}{release}\n", key.change, key.pointer);
+            let _ = writeln!(text, "         {:<8} {}{release}", key.change, key.pointer);
         }
     }
     Ok(Report::new("backup diff", rows.iter().map(row).collect(), text))

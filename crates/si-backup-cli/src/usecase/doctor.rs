@@ -5,13 +5,14 @@ use backup_store::Store;
 use chrono::TimeDelta;
 use paas_state::{Patience, Reading, Unwatched};
 use serde_json::{Value, json};
+use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 
 /// What a dead writer leaves is reported once it is this old.
 const LEFTOVER_AGE: TimeDelta = TimeDelta::hours(24);
 
 /// Checks host, settings, keys, store and state, and says everything that it finds at once.
-pub(super) fn doctor(session: &Session<'_>) -> Result<Report, CliError> {
+pub(super) fn doctor(session: &Session<'_>) -> Report {
     let mut checks = Checks::default();
     checks.add("state-root", state_root(session));
     checks.add("context", context(session));
@@ -29,12 +30,13 @@ pub(super) fn doctor(session: &Session<'_>) -> Result<Report, CliError> {
         }
     }
     let findings = checks.findings;
-    let exit = if findings.iter().any(|finding| finding.severity > Severity::Info) { 10 } else { 0 };
+    let count = findings.iter().filter(|finding| finding.severity > Severity::Info).count();
     let mut text = String::new();
     for check in &checks.rows {
         if check["ok"] == true && check.get("code").is_none() {
-            text += &format!(
-                "ok: {}: {}\n",
+            let _ = writeln!(
+                text,
+                "ok: {}: {}",
                 check["name"].as_str().unwrap_or(""),
                 check["detail"].as_str().unwrap_or("")
             );
@@ -43,8 +45,14 @@ pub(super) fn doctor(session: &Session<'_>) -> Result<Report, CliError> {
     text += &finding_lines(&findings);
     let mut report = Report::new("backup doctor", Vec::new(), text);
     report.rows = Rows::Checks(checks.rows);
-    report.exit = exit;
-    Ok(report)
+    if count == 0 {
+        return report;
+    }
+    report.with_error(CliError::Findings {
+        code: "doctor-findings",
+        message: format!("{} to mend", crate::view::count(count, "thing", "things")),
+        hint: "each says what to do about it",
+    })
 }
 
 /// What a check found, and what it says when it found nothing.
@@ -81,8 +89,8 @@ fn of_error(name: &str, error: &CliError) -> Finding {
         error.code(),
         Severity::Error,
         Place::of(name),
-        message_of(error),
-        error.hint().unwrap_or_else(|| "mend it and run doctor again".into()),
+        format!("did not pass: {}", message_of(error)),
+        error.hint(),
     )
 }
 
@@ -116,7 +124,13 @@ fn context(session: &Session<'_>) -> Checked {
             "it is in no backup; remove it if nobody needs it",
         ));
     }
-    Ok((findings, format!("{} files would be taken, without a secret among them", inspection.files.len())))
+    Ok((
+        findings,
+        format!(
+            "{} would be taken, without a secret among them",
+            crate::view::count(inspection.files.len(), "file", "files")
+        ),
+    ))
 }
 
 fn settings(session: &Session<'_>) -> Checked {
@@ -137,7 +151,7 @@ fn settings(session: &Session<'_>) -> Checked {
     not_yet("apps", !settings.apps.is_empty());
     session.home.make()?;
     let path = session.config_path();
-    let mode = std::fs::metadata(path).map(|meta| meta.permissions().mode() & 0o777).unwrap_or(0);
+    let mode = std::fs::metadata(path).map_or(0, |meta| meta.permissions().mode() & 0o777);
     if mode & 0o022 != 0 {
         findings.push(Finding::new(
             "settings-writable",
@@ -174,7 +188,7 @@ fn encryption(session: &Session<'_>) -> Checked {
             ));
         }
     }
-    Ok((findings, format!("{} recipients", recipients.count())))
+    Ok((findings, crate::view::count(recipients.count(), "recipient", "recipients")))
 }
 
 fn keys(session: &Session<'_>) -> Checked {
@@ -233,13 +247,12 @@ fn snapshots(session: &Session<'_>, store: &dyn Store) -> Checked {
                 "set this host's clock; until that time LATEST means this snapshot",
             );
         }
-        if let Some(failure) = shelf.standing(snapshot).and_then(|s| s.failure().map(|f| f.key().to_string()))
-        {
+        if let Some((level, at)) = shelf.failed(snapshot) {
             add(
                 "verification-failed",
                 Severity::Error,
                 snapshot.id.to_string(),
-                format!("did not pass its newest verification: {failure}"),
+                format!("did not pass its verification at level '{level}' on {}", crate::view::time(at)),
                 "do not count on it; make a new backup",
             );
         }
@@ -262,7 +275,7 @@ fn snapshots(session: &Session<'_>, store: &dyn Store) -> Checked {
             "make one with 'si-backup run --state'",
         );
     }
-    Ok((findings, format!("{} snapshots", shelf.snapshots().len())))
+    Ok((findings, crate::view::count(shelf.snapshots().len(), "snapshot", "snapshots")))
 }
 
 fn trail(session: &Session<'_>, store: &dyn Store) -> Checked {
@@ -277,5 +290,8 @@ fn trail(session: &Session<'_>, store: &dyn Store) -> Checked {
             "see 'si-backup audit verify'; find out who changed it",
         )
     });
-    Ok((findings.collect(), format!("{} entries, whole and in order", report.last)))
+    Ok((
+        findings.collect(),
+        format!("{}, whole and in order", crate::view::count(report.last, "entry", "entries")),
+    ))
 }

@@ -15,6 +15,15 @@ pub(super) fn extract(session: &Session<'_>, args: &ExtractArgs) -> Result<Repor
     let snapshot = shelf.resolve(&args.id)?;
     let record = shelf.record(snapshot)?;
     let bundle = shelf.bundle(snapshot)?;
+    let entry = |outcome| {
+        session
+            .event(Action::Extract, outcome)
+            .snapshot(reference(snapshot))
+            .checksum(record.checksum)
+            .detail("into", args.into.display().to_string())
+    };
+    // Before the act: whoever reads the trail must be able to trust that nothing was unpacked in silence.
+    session.record(&entry(ActOutcome::Announced), Some(&*store))?;
     let (mode, interrupts) = (session.progress(), &session.world.interrupts);
     let staged = metered(mode, "unpacking", record.bytes, interrupts, None, |meter| {
         bundle.stage(&identities, &args.into, only.clone(), meter)
@@ -25,16 +34,11 @@ pub(super) fn extract(session: &Session<'_>, args: &ExtractArgs) -> Result<Repor
         id: record.id.clone(),
         subject: snapshot.subject.clone(),
         checksum: record.checksum,
-        into: args.into.clone(),
+        into: args.into.display().to_string(),
         files: unpacked.clone().count(),
         bytes: unpacked.map(|file| file.size).sum(),
     };
-    let entry = session
-        .event(Action::Extract, ActOutcome::Done)
-        .snapshot(reference(snapshot))
-        .checksum(record.checksum)
-        .detail("into", args.into.display().to_string());
-    session.record(&entry, Some(&*store))?;
+    session.record(&entry(ActOutcome::Done), Some(&*store))?;
     let text = format!(
         "unpacked {}: {} file(s), {}, each equal to the manifest, into {}\n",
         reference(snapshot),

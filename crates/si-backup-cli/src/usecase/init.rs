@@ -1,3 +1,4 @@
+use super::settings_copy;
 use crate::args::InitArgs;
 use crate::report::row;
 use crate::session::open_store_url;
@@ -9,8 +10,10 @@ use backup_store::{Store, durable, outside_git_work_tree};
 use paas_state::{Identities, Recipients};
 use restore_guard::{
     ActOutcome, Action, Claim, OriginId, OriginRecord, WriterKey, WriterRecord, claim_origin, publish_writer,
+    read_origin,
 };
 use secrecy::ExposeSecret;
+use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Writes settings and keys, and claims the context's place in the store. Nothing that exists is overwritten.
@@ -50,22 +53,26 @@ pub(super) fn init(session: &Session<'_>, args: &InitArgs) -> Result<Report, Cli
     let public_key = key.public().to_string();
     let mut told = format!("wrote the settings {}\n", config.display());
     if let Some(path) = &made {
-        told +=
-            &format!("wrote a new identity to {}: only who has it can open the backups\n", path.display());
+        let _ = writeln!(
+            told,
+            "wrote a new identity to {}: only who has it can open the backups",
+            path.display()
+        );
     }
     for recipient in &recipients {
-        told += &format!("recipient   {recipient}\n");
+        let _ = writeln!(told, "recipient   {recipient}");
     }
-    told += &format!("public key  {public_key}   (writer {writer})\n");
+    let _ = writeln!(told, "public key  {public_key}   (writer {writer})");
     if let Some(origin) = &origin {
-        told += &format!(
-            "claimed     context '{}' in {}, origin {origin}\n",
+        let _ = writeln!(
+            told,
+            "claimed     context '{}' in {}, origin {origin}",
             session.context,
             args.store.as_deref().unwrap_or_default()
         );
     }
     if args.store.is_none() {
-        told += &format!("\nset the store's url in {} before the first run\n", config.display());
+        let _ = writeln!(told, "\nset the store's url in {} before the first run", config.display());
     }
     if recipients.len() < 2 {
         told += "\nadd a second recipient whose identity is kept away from this host:\n\
@@ -73,8 +80,8 @@ pub(super) fn init(session: &Session<'_>, args: &InitArgs) -> Result<Report, Cli
     }
     told += "\nnext: si-backup run --state --dry-run\n";
     let view = InitRow {
-        config: config.to_owned(),
-        identity: made,
+        config: config.display().to_string(),
+        identity: made.map(|path| path.display().to_string()),
         recipients,
         public_key,
         origin: origin.map(|origin| origin.to_string()),
@@ -104,8 +111,7 @@ fn signing_key(session: &Session<'_>) -> Result<WriterKey, CliError> {
 
 /// Claims the context's place in the store for this home, and publishes this writer's key there.
 pub(super) fn claim(session: &Session<'_>, store: &dyn Store, key: &WriterKey) -> Result<OriginId, CliError> {
-    let dir = session.home.path().join("origin");
-    durable::create_dir_all(&dir, 0o700)?;
+    let dir = session.home.directory("origin")?;
     let origin = OriginId::open_or_create(&dir.join(session.context.as_str()))?;
     let writer = session.home.writer()?;
     let record = OriginRecord {
@@ -116,6 +122,12 @@ pub(super) fn claim(session: &Session<'_>, store: &dyn Store, key: &WriterKey) -
         operator: session.operator(),
         claimed_at: session.now(),
     };
+    // A claim is never removed: where there is none any more, this is not the store that it was.
+    if let Some(memory) = settings_copy::memory_of(session, store)
+        && read_origin(store, &session.context)?.is_none()
+    {
+        return Err(CliError::StoreEmptied { store: store.location(), memory });
+    }
     if let Claim::Foreign(theirs) = claim_origin(store, &record)? {
         return Err(CliError::ForeignOrigin {
             context: session.context.to_string(),

@@ -20,8 +20,11 @@ pub(super) fn kit(session: &Session<'_>, args: &KitArgs) -> Result<Report, CliEr
         })?;
         durable::write_new(&path, text.as_bytes(), 0o600)?;
     }
-    let view =
-        KitRow { out: args.out.clone(), text: text.clone(), optional_trees: OptionalTree::ALL.to_vec() };
+    let view = KitRow {
+        out: args.out.as_ref().map(|out| out.display().to_string()),
+        text: text.clone(),
+        optional_trees: OptionalTree::ALL.to_vec(),
+    };
     let told =
         args.out.as_ref().map_or(text, |out| format!("wrote the recovery sheet to {}\n", out.display()));
     Ok(Report::new("backup kit", vec![row(&view)], told))
@@ -40,9 +43,9 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
     );
     let mut section = |title: &str, lines: Vec<String>| {
         let _ = write!(text, "\n{title}\n");
-        lines.iter().for_each(|line| {
+        for line in lines {
             let _ = writeln!(text, "  {line}");
-        });
+        }
     };
     section("1. WHERE THE BACKUPS ARE", vec![format!("store    {url}")]);
     let mut keys: Vec<_> = settings
@@ -60,7 +63,7 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
     }
     writers.extend(settings.trusted_writers.iter().map(|key| format!("{key}   named by the settings")));
     section("3. WHOSE EVIDENCE COUNTS (public keys)", writers);
-    let mut proved: Vec<_> = shelf
+    let proved: Vec<_> = shelf
         .snapshots()
         .iter()
         .rev()
@@ -68,6 +71,11 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
         .filter_map(|snapshot| Some((snapshot, shelf.proved(snapshot)?)))
         .filter(|(_, (level, _))| level.covers(Level::Checksum))
         .take(3)
+        .collect();
+    // The digest to compare with is printed for proved ones only.
+    let newest = proved.first().map_or("<id>".to_owned(), |(snapshot, _)| snapshot.id.to_string());
+    let mut proved: Vec<_> = proved
+        .into_iter()
         .map(|(snapshot, (level, _))| {
             let checksum = snapshot.checksum.map(|checksum| checksum.to_string()).unwrap_or_default();
             format!("{}   proved: {level}\n    {checksum}", snapshot.id)
@@ -76,8 +84,6 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
     if proved.is_empty() {
         proved.push("none yet: run 'si-backup run --state' and print this sheet again".into());
     }
-    let newest =
-        shelf.catalogue.newest_restorable().map_or("<id>".to_owned(), |snapshot| snapshot.id.to_string());
     section("4. THE NEWEST PROVED SNAPSHOTS", proved);
     section(
         "5. COMING BACK WITH STOCK TOOLS (age, zstd, tar)",

@@ -2,6 +2,7 @@ use crate::report::row;
 use crate::view::{self, ListRow, ProblemRow};
 use crate::{CliError, Report, Session, Shelf};
 use backup_contract::Snapshot;
+use std::fmt::Write;
 
 /// Lists the snapshots, oldest first.
 pub(super) fn list(session: &Session<'_>) -> Result<Report, CliError> {
@@ -15,8 +16,9 @@ pub(super) fn list(session: &Session<'_>) -> Result<Report, CliError> {
     };
     if !shelf.catalogue.strays.is_empty() {
         let strays = &shelf.catalogue.strays;
-        text += &format!(
-            "{} object(s) belong to no snapshot, left by a run that did not finish: {}\n",
+        let _ = writeln!(
+            text,
+            "{} object(s) belong to no snapshot, left by a run that did not finish: {}",
             strays.len(),
             strays.iter().map(|stray| stray.key.to_string()).collect::<Vec<_>>().join(", "),
         );
@@ -43,6 +45,7 @@ pub(super) fn list_row(shelf: &Shelf<'_>, snapshot: &Snapshot) -> ListRow {
             .map(|p| ProblemRow { code: p.code.clone(), detail: p.detail.clone() })
             .collect(),
         verified: shelf.proved(snapshot).map(Into::into),
+        failed: shelf.failed(snapshot).map(Into::into),
         suspect: snapshot.suspect,
         pinned: shelf.is_pinned(snapshot),
     }
@@ -57,10 +60,12 @@ fn line(row: &ListRow) -> [String; 5] {
         row.id.to_string(),
         row.started_at.map_or_else(|| "?".into(), view::time),
         view::bytes(row.bytes),
-        match &row.verified {
-            Some(verified) => verified.level.to_string(),
-            None if row.restorable => "no".into(),
-            None => "not restorable".into(),
+        match (&row.verified, &row.failed) {
+            (Some(verified), None) => verified.level.to_string(),
+            (Some(verified), Some(failed)) => format!("{}, failed at {}", verified.level, failed.level),
+            (None, Some(failed)) => format!("failed at {}", failed.level),
+            (None, None) if row.restorable => "no".into(),
+            (None, None) => "not restorable".into(),
         },
         notes.join("; "),
     ]

@@ -10,6 +10,7 @@ mod kit;
 mod list;
 mod pin;
 mod prove;
+mod retention;
 mod run;
 mod settings_copy;
 mod show;
@@ -36,9 +37,10 @@ pub fn dispatch(session: &Session<'_>, command: &Command) -> Result<Report, CliE
         Command::Extract(args) => extract::extract(session, args),
         Command::Pin(args) => pin::pin(session, args),
         Command::Unpin(args) => pin::unpin(session, args),
+        Command::Retention(command) => retention::retention(session, command),
         Command::Audit(AuditCommand::List) => audit::list(session),
         Command::Audit(AuditCommand::Verify) => audit::verify(session),
         Command::Events(EventsCommand::List { limit }) => events::list(session, *limit),
-        Command::Doctor => doctor::doctor(session),
+        Command::Doctor => Ok(doctor::doctor(session)),
     }
 }

@@ -14,6 +14,8 @@ pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How a verification ended. Only one that could be made has an outcome.
 #[derive(Debug)]
 pub(super) struct Verification {
+    /// What is proved when it passed; when it failed, the weakest level that did: bytes that are not the recorded ones
+    /// speak against more than what they decrypt to.
     pub(super) level: Level,
     pub(super) checks: Vec<CheckResult>,
     pub(super) started_at: DateTime<Utc>,
@@ -45,6 +47,7 @@ pub(super) fn prove(
     let began = session.world.clock.monotonic();
     let started_at = session.now();
     let mut checks = Vec::new();
+    let mut reached = level;
     for step in Level::ALL.into_iter().filter(|step| level.covers(*step)) {
         let step_began = session.world.clock.monotonic();
         let detail = match step {
@@ -71,29 +74,37 @@ pub(super) fn prove(
             }
         };
         let took = session.world.clock.monotonic().saturating_sub(step_began);
-        let check =
-            |ok, detail| CheckResult { name: step.to_string(), ok, detail, duration_ms: millis(took) };
+        let check = |step: Level, ok, detail| CheckResult {
+            name: step.to_string(),
+            ok,
+            detail,
+            duration_ms: millis(took),
+        };
         match detail {
-            Ok(detail) => checks.push(check(true, detail)),
-            Err(e) if speaks_of_the_snapshot(&e) => {
-                checks.push(check(false, crate::report::message_of(&e.into())));
-                break;
-            }
-            Err(e) => return Err(e.into()),
+            Ok(detail) => checks.push(check(step, true, detail)),
+            Err(e) => match level_that_failed(&e, step) {
+                Some(failed) => {
+                    reached = failed;
+                    checks.push(check(failed, false, crate::report::message_of(&e.into())));
+                    break;
+                }
+                None => return Err(e.into()),
+            },
         }
     }
     let took = session.world.clock.monotonic().saturating_sub(began);
     let finished_at = started_at + TimeDelta::from_std(took).unwrap_or_default();
-    Ok(Verification { level, checks, started_at, finished_at })
+    Ok(Verification { level: reached, checks, started_at, finished_at })
 }
 
-/// Whether an error says that the snapshot is not right, and not that it could not be looked at.
-fn speaks_of_the_snapshot(error: &StateError) -> bool {
+/// At which level an error says that the snapshot is not right; `None` when it could only not be looked at.
+fn level_that_failed(error: &StateError, step: Level) -> Option<Level> {
     use backup_store::Error as StoreError;
     match error {
-        StateError::Bundle { .. } | StateError::Malformed { .. } | StateError::Newer { .. } => true,
-        StateError::Store(e) => matches!(e, StoreError::Corrupt { .. } | StoreError::NotFound { .. }),
-        _ => false,
+        StateError::Bundle { .. } | StateError::Malformed { .. } => Some(step),
+        StateError::Store(StoreError::Corrupt { .. }) => Some(step.min(Level::Checksum)),
+        StateError::Store(StoreError::NotFound { .. }) => Some(Level::Stored),
+        _ => None,
     }
 }
 

@@ -7,10 +7,11 @@ use crate::{CliError, Mode, Report, Session, metered};
 use backup_contract::{Level, Outcome, SnapshotId, SnapshotKind, SnapshotRef, Subject};
 use backup_store::Store;
 use paas_state::{
-    Backup, Catalogue, Class, ContextDir, Event, Inventory, Patience, Reading, Sealing, UnverifiedBundle,
-    append_event,
+    Backup, Catalogue, Class, ContextDir, Event, Identities, Inventory, Patience, Reading, Sealing,
+    UnverifiedBundle, append_event,
 };
 use restore_guard::{ActOutcome, Action, OriginId};
+use std::fmt::Write;
 use std::sync::atomic::AtomicBool;
 
 /// Makes a backup of the state, and proves it.
@@ -20,6 +21,8 @@ pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliEr
     }
     let context = session.open_context()?;
     let recipients = session.recipients()?;
+    // What could not be read back would be stored all the same: better to say so before.
+    let identities = session.identities()?;
     let store = session.open_store()?;
     let key = session.home.open_signing_key()?;
     let origin = init::claim(session, &*store, &key)?;
@@ -46,7 +49,8 @@ pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliEr
             .and_then(|()| back_up(session, &context, args, &*store, &sealing, lost))
             .map_err(|error| session.explain(error));
         let done = made.and_then(|backup| {
-            let (verification, evidence) = verify(session, &*store, &backup, &origin, lost)?;
+            let (verification, evidence) =
+                verify(session, &*store, &backup, identities.as_ref(), &origin, lost)?;
             Ok((backup, verification, evidence))
         });
         let took = millis(session.world.clock.monotonic().saturating_sub(began));
@@ -83,16 +87,16 @@ fn verify(
     session: &Session<'_>,
     store: &dyn Store,
     backup: &Backup,
+    identities: Option<&Identities>,
     origin: &OriginId,
     lost: &AtomicBool,
 ) -> Result<(Verification, String), CliError> {
-    let identities = session.identities()?;
     let level = if identities.is_some() { Level::Content } else { Level::Checksum };
     let bundle = UnverifiedBundle::new(store, backup.record.clone())?;
     let total = if level == Level::Content { backup.manifest.bytes() } else { backup.record.bytes };
     let (mode, interrupts) = (session.progress(), &session.world.interrupts);
     let verification = metered(mode, "reading back", total, interrupts, Some(lost), |meter| {
-        prove(session, &bundle, level, identities.as_ref(), meter)
+        prove(session, &bundle, level, identities, meter)
     })?;
     let evidence = write_evidence(session, store, &backup.record, origin, &verification)?;
     Ok((verification, evidence))
@@ -122,11 +126,11 @@ fn tell(
     session.record(&entry, Some(store))?;
     let passed = outcome == Outcome::Passed;
     let event = Event::new(session.now(), context, "backup run", passed)
-        .with("subject", "state")
+        .with("subject", &"state")
         .with("snapshot", &record.id)
-        .with("checksum", record.checksum)
-        .with("verified", verification.level)
-        .with("outcome", outcome);
+        .with("checksum", &record.checksum)
+        .with("verified", &verification.level)
+        .with("outcome", &outcome);
     note_event(session, context, &event);
     let view = RunRow {
         status: if passed { "ok" } else { "failed" },
@@ -143,8 +147,9 @@ fn tell(
         ..blank()
     };
     let mut text = finding_lines(&backup.findings);
-    text += &format!(
-        "stored {}: {} files, {} in {}\n{}\n",
+    let _ = writeln!(
+        text,
+        "stored {}: {} files, {} in {}\n{}",
         snapshot,
         backup.manifest.files.len(),
         view::bytes(backup.manifest.bytes()),
@@ -180,10 +185,10 @@ fn failed(
         session
             .warn(format!("the failure could not be put into the trail: {}", crate::report::message_of(&e)));
     }
-    let event = Event::new(session.now(), context, "backup run", false).with("subject", "state").error(
+    let event = Event::new(session.now(), context, "backup run", false).with("subject", &"state").error(
         error.code(),
         &message,
-        &error.hint().unwrap_or_default(),
+        &error.hint(),
     );
     note_event(session, context, &event);
     let view = RunRow {
@@ -214,7 +219,7 @@ fn dry_run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliError> {
     };
     let total = Inventory::take(&context, &args.with)?.bytes_taken();
     let (mode, interrupts) = (session.progress(), &session.world.interrupts);
-    let inspection = metered(mode, "looking", total, interrupts, None, |meter| {
+    let inspected = metered(mode, "looking", total, interrupts, None, |meter| {
         let reading = Reading {
             context: &context,
             with: &args.with,
@@ -224,9 +229,16 @@ fn dry_run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliError> {
             watch: meter,
         };
         reading.inspect()
-    })?;
-    let entries: Vec<_> = inspection
-        .inventory
+    });
+    let (inventory, files, findings) = match inspected {
+        Ok(inspection) => (inspection.inventory, inspection.files, inspection.findings),
+        // What is found before anything can be read is shown like the rest.
+        Err(paas_state::Error::Blocked(findings)) => {
+            (Inventory::take(&context, &args.with)?, Vec::new(), findings)
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let entries: Vec<_> = inventory
         .entries
         .iter()
         .map(|e| EntryRow {
@@ -236,29 +248,32 @@ fn dry_run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliError> {
             bytes: e.bytes,
         })
         .collect();
-    let plain_bytes = inspection.files.iter().map(|file| file.size).sum();
-    let mut text = dry_run_text(&entries, &inspection.inventory.absent());
-    text += &finding_lines(&inspection.findings);
-    let blocked = crate::error::blocks(&inspection.findings);
+    let plain_bytes = files.iter().map(|file| file.size).sum();
+    let mut text = dry_run_text(&entries, &inventory.absent());
+    text += &finding_lines(&findings);
+    let blocked = crate::error::blocks(&findings);
     let view = RunRow {
         status: if blocked { "failed" } else { "ok" },
         duration_ms: millis(session.world.clock.monotonic().saturating_sub(began)),
         plain_bytes,
-        findings: inspection.findings.iter().map(finding).collect(),
+        findings: findings.iter().map(finding).collect(),
         entries,
         ..blank()
     };
     let mut report = Report { mode: Mode::DryRun, ..Report::new("backup run", vec![row(&view)], text) };
-    report.text += &if blocked {
-        "this would be refused: mend the errors first\n".to_owned()
-    } else {
-        format!(
-            "would take {} files, {}; nothing was stored\n",
-            inspection.files.len(),
-            view::bytes(plain_bytes)
-        )
-    };
-    report.exit = if blocked { 10 } else { 0 };
+    if blocked {
+        return Ok(report.with_error(CliError::Findings {
+            code: "state-findings",
+            message: "this would be refused".into(),
+            hint: "mend each error that is named above, or among the findings",
+        }));
+    }
+    let _ = writeln!(
+        report.text,
+        "would take {} files, {}; nothing was stored",
+        files.len(),
+        view::bytes(plain_bytes)
+    );
     Ok(report)
 }
 
@@ -267,7 +282,7 @@ fn dry_run_text(entries: &[EntryRow], absent: &[&str]) -> String {
     let mut section = |title: &str, classes: &[Class]| {
         let lines: Vec<_> = entries.iter().filter(|entry| classes.contains(&entry.class)).collect();
         if !lines.is_empty() {
-            text += &format!("{title}\n");
+            let _ = writeln!(text, "{title}");
             let rows = lines.iter().map(|entry| {
                 let size = if entry.path.ends_with('/') { String::new() } else { view::bytes(entry.bytes) };
                 [format!("  {}", entry.path), size, entry.reason.clone()]
@@ -279,7 +294,7 @@ fn dry_run_text(entries: &[EntryRow], absent: &[&str]) -> String {
     section("taken:", &[Class::Protected, Class::Optional]);
     section("left out:", &[Class::NotAsked, Class::Excluded, Class::Own, Class::Unexpected]);
     if !absent.is_empty() {
-        text += &format!("absent, which is recorded:\n  {}\n", absent.join(", "));
+        let _ = writeln!(text, "absent, which is recorded:\n  {}", absent.join(", "));
     }
     text
 }

@@ -6,6 +6,7 @@ use paas_state::Recipients;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
+use std::path::PathBuf;
 
 /// How many seconds later a copy may be named when others are made in the same second.
 const TRIES: i64 = 60;
@@ -17,6 +18,19 @@ struct Sealed {
     sha256: String,
     store: String,
     key: Key,
+}
+
+fn memory(session: &Session<'_>) -> PathBuf {
+    session.home.path().join(format!("sealed-{}.json", session.context))
+}
+
+fn last(session: &Session<'_>) -> Option<Sealed> {
+    std::fs::read(memory(session)).ok().and_then(|text| serde_json::from_slice(&text).ok())
+}
+
+/// The file by which this home remembers that it has stored something in this store; none when it has not.
+pub(super) fn memory_of(session: &Session<'_>, store: &dyn Store) -> Option<PathBuf> {
+    last(session).filter(|last| last.store == store.location()).map(|_| memory(session))
 }
 
 /// Seals the settings to the recipients and copies them into the store, unless the same copy lies there already.
@@ -33,9 +47,8 @@ pub(super) fn seal(
     digest.iter().for_each(|byte| {
         let _ = write!(sha256, "{byte:02x}");
     });
-    let memory = session.home.path().join(format!("sealed-{}.json", session.context));
-    let last = std::fs::read(&memory).ok().and_then(|text| serde_json::from_slice::<Sealed>(&text).ok());
-    if let Some(last) = last.filter(|last| last.sha256 == sha256 && last.store == store.location())
+    let memory = memory(session);
+    if let Some(last) = last(session).filter(|last| last.sha256 == sha256 && last.store == store.location())
         && store.head(&last.key, None).is_ok()
     {
         return Ok(());

@@ -19,16 +19,17 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
             let (mode, interrupts) = (session.progress(), &session.world.interrupts);
             metered(mode, "reading", record.bytes, interrupts, None, |meter| {
                 match bundle.verify(&identities, meter) {
-                    Ok(verified) => Some(verified.into_manifest()),
+                    Ok(verified) => Ok(Some(verified.into_manifest())),
+                    Err(e @ paas_state::Error::Stopped) => Err(CliError::from(e)),
                     Err(e) => {
                         session.warn(format!(
                             "its files cannot be shown: {}",
                             crate::report::message_of(&e.into())
                         ));
-                        None
+                        Ok(None)
                     }
                 }
-            })
+            })?
         }
         _ => None,
     };
@@ -91,6 +92,9 @@ fn text_of(view: &ShowRow, manifest: Option<&Manifest>) -> String {
         Some(verified) => line("proved", format!("{} on {}", verified.level, view::time(verified.at))),
         None => line("proved", "no".into()),
     }
+    if let Some(failed) = &list.failed {
+        line("failed", format!("{} on {}", failed.level, view::time(failed.at)));
+    }
     for evidence in &view.evidence {
         line(
             "evidence",
@@ -121,7 +125,7 @@ fn text_of(view: &ShowRow, manifest: Option<&Manifest>) -> String {
             text += view::table(["", "", ""], rows).split_once('\n').map_or("", |(_, rows)| rows);
             if !manifest.absent.is_empty() {
                 let absent: Vec<_> = manifest.absent.iter().map(ToString::to_string).collect();
-                text += &format!("  {:<12}{}\n", "absent", absent.join(", "));
+                let _ = writeln!(text, "  {:<12}{}", "absent", absent.join(", "));
             }
         }
     }

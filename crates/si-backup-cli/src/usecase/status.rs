@@ -3,6 +3,7 @@ use crate::report::row;
 use crate::view::{self, StatusRow};
 use crate::{CliError, Report, Session, Shelf};
 use backup_contract::{Level, Subject};
+use std::fmt::Write;
 
 /// Says how safe the state is now: first what the loss of this host would cost, then why.
 pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
@@ -41,14 +42,15 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
     };
     let verified = newest.and_then(|newest| shelf.proved(newest));
     if let Some(newest) = newest {
-        text += &format!("newest      {} ({})\n", newest.id, view::bytes(newest.bytes));
-        text += &match verified {
-            Some((level, at)) => format!("proved      at level '{level}' on {}\n", view::time(at)),
-            None => "proved      no; 'si-backup verify' does\n".to_owned(),
+        let _ = writeln!(text, "newest      {} ({})", newest.id, view::bytes(newest.bytes));
+        let proved = match verified {
+            Some((level, at)) => format!("at level '{level}' on {}", view::time(at)),
+            None => "no; 'si-backup verify' does".to_owned(),
         };
+        let _ = writeln!(text, "proved      {proved}");
     }
-    text += &format!("snapshots   {} in {}\n", shelf.snapshots().len(), store.location());
-    let proves = newest.is_some() && is_proved(verified);
+    let _ = writeln!(text, "snapshots   {} in {}", shelf.snapshots().len(), store.location());
+    let is_safe = newest.is_some() && is_proved(verified);
     let view = StatusRow {
         target: "local".into(),
         app: String::new(),
@@ -56,7 +58,7 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
         service: String::new(),
         operation: "status",
         command: String::new(),
-        status: if proves { "ok" } else { "failed" },
+        status: if is_safe { "ok" } else { "failed" },
         duration_ms: millis(session.world.clock.monotonic().saturating_sub(began)),
         subject: Subject::State,
         id: newest.map(|newest| newest.id.clone()),
@@ -69,7 +71,11 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
         snapshots: shelf.snapshots().len(),
         newest_proved: proved.map(|proved| proved.id.clone()),
     };
-    let mut report = Report::new("backup status", vec![row(&view)], text);
-    report.exit = if proves { 0 } else { 10 };
-    Ok(report)
+    let report = Report::new("backup status", vec![row(&view)], text);
+    let (message, hint) = match newest {
+        _ if is_safe => return Ok(report),
+        Some(_) => ("the newest snapshot is not proved", "prove it with 'si-backup verify'"),
+        None => ("there is no restorable snapshot", "make one with 'si-backup run --state'"),
+    };
+    Ok(report.with_error(CliError::Findings { code: "not-proved", message: message.into(), hint }))
 }

@@ -39,7 +39,7 @@ pub(super) fn verify(session: &Session<'_>, args: &VerifyArgs) -> Result<Report,
             id: snapshot.id.clone(),
             subject: snapshot.subject.clone(),
             checksum: snapshot.checksum,
-            level: args.level,
+            level: verification.level,
             outcome: verification.outcome(),
             host: session.world.host.clone(),
             started_at: verification.started_at,
@@ -82,17 +82,24 @@ impl One<'_> {
         let bundle = self.shelf.bundle(snapshot)?;
         let (mode, interrupts) = (session.progress(), &session.world.interrupts);
         let what = format!("verifying {}", snapshot.id);
-        let verification = metered(mode, &what, record.bytes, interrupts, None, |meter| {
+        let proved = metered(mode, &what, record.bytes, interrupts, None, |meter| {
             prove(session, &bundle, level, self.identities.as_ref(), meter)
-        })
-        .map_err(|error| session.explain(error))?;
+        });
+        let verification = match proved {
+            Ok(verification) => verification,
+            // That this program is too old to understand it says nothing against it.
+            Err(CliError::State(e @ paas_state::Error::Newer { .. })) => {
+                return Ok((unreadable(session, level, &e.into()), None));
+            }
+            Err(error) => return Err(session.explain(error)),
+        };
         let evidence = write_evidence(session, self.store, &record, &self.origin, &verification)?;
         let passed = verification.outcome() == Outcome::Passed;
         let entry = session
             .event(Action::Verify, if passed { ActOutcome::Done } else { ActOutcome::Failed })
             .snapshot(reference(snapshot))
             .checksum(record.checksum)
-            .detail("level", level.as_str())
+            .detail("level", verification.level.as_str())
             .detail("evidence", evidence.clone());
         session.record(&entry, Some(self.store))?;
         Ok((verification, Some(evidence)))

@@ -1,10 +1,13 @@
 //! What is printed: rows for scripts, which are structures of their own apart from the domain's types, and text for
 //! people.
 
+mod calendar;
+mod retention;
 mod rows;
 mod style;
 mod table;
 
+pub use retention::{ApplyRow, ForecastRow, GoneRow, PlanSummary, StrayRow, forecast_text, plan_text};
 pub use rows::{
     AuditRow, DiffKeyRow, DiffRow, EntryRow, EvidenceRow, ExtractRow, InitRow, KitRow, ListRow, PinRow,
     ProblemRow, RunRow, ShowRow, StatusRow, VerifiedRow, VerifyRow,
@@ -15,20 +18,32 @@ pub use table::table;
 use crate::CliError;
 use crate::report::{finding_lines, message_of};
 use chrono::{DateTime, TimeDelta, Utc};
+use std::borrow::Cow;
+use std::fmt::Write;
 
 /// An error as a person reads it: what went wrong, the findings behind it, and what to do next.
 #[must_use]
 pub fn error_text(error: &CliError, verbose: bool) -> String {
     let mut text = finding_lines(error.findings());
-    text += &format!("error: {}", message_of(error));
+    let _ = write!(text, "error: {}", message_of(error));
     if verbose {
-        text += &format!(" [{}]", error.code());
+        let _ = write!(text, " [{}]", error.code());
     }
     text.push('\n');
-    if let Some(hint) = error.hint() {
-        text += &format!("  -> {hint}\n");
-    }
+    let _ = writeln!(text, "  -> {}", error.hint());
     text
+}
+
+/// A text of somebody else on one line of a terminal: nothing in it steers that.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if text.chars().any(char::is_control) {
+        text.chars()
+            .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
+            .collect()
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// A time as a person reads it.
@@ -47,6 +62,15 @@ pub fn span(delta: TimeDelta) -> String {
         (0, 0, m) => format!("{m} min"),
         (0, h, m) => format!("{h} h {m} min"),
         (d, h, _) => format!("{d} d {h} h"),
+    }
+}
+
+/// How many there are of what is counted.
+#[must_use]
+pub fn count(n: impl TryInto<u64>, one: &str, many: &str) -> String {
+    match n.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {one}"),
+        n => format!("{n} {many}"),
     }
 }
 

@@ -3,12 +3,11 @@ use chrono::{DateTime, Utc};
 use paas_state::{Class, OptionalTree};
 use serde::Serialize;
 use serde_json::Value;
-use std::path::PathBuf;
 
-/// How far a snapshot is proved.
+/// How far a snapshot is proved, or where it failed.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifiedRow {
-    /// The strongest level.
+    /// The level.
     pub level: Level,
     /// Since when.
     pub at: DateTime<Utc>,
@@ -110,6 +109,8 @@ pub struct ListRow {
     pub problems: Vec<ProblemRow>,
     /// How far it is proved.
     pub verified: Option<VerifiedRow>,
+    /// The weakest level that its newest verification failed at: nothing from there on is proved.
+    pub failed: Option<VerifiedRow>,
     /// Whether it was taken while the mutation lock was shut.
     pub suspect: bool,
     /// Whether it is kept in any case.
@@ -172,7 +173,7 @@ pub struct VerifyRow {
     pub subject: Subject,
     /// By what it is recognised.
     pub checksum: Option<Checksum>,
-    /// The level that was asked for.
+    /// The level that was proved; of a failure, the weakest level that failed.
     pub level: Level,
     /// How it ended.
     pub outcome: Outcome,
@@ -265,7 +266,7 @@ pub struct ExtractRow {
     /// By what it is recognised.
     pub checksum: Checksum,
     /// Where it was unpacked.
-    pub into: PathBuf,
+    pub into: String,
     /// How many files were unpacked.
     pub files: usize,
     /// How many bytes they have.
@@ -317,9 +318,9 @@ pub struct AuditRow {
 #[derive(Debug, Clone, Serialize)]
 pub struct InitRow {
     /// The settings file.
-    pub config: PathBuf,
+    pub config: String,
     /// The identity that was made; none when recipients were given or one was there.
-    pub identity: Option<PathBuf>,
+    pub identity: Option<String>,
     /// Who can open the backups.
     pub recipients: Vec<String>,
     /// The public key of this host's evidence.
@@ -332,7 +333,7 @@ pub struct InitRow {
 #[derive(Debug, Clone, Serialize)]
 pub struct KitRow {
     /// Where it was written; none for standard output.
-    pub out: Option<PathBuf>,
+    pub out: Option<String>,
     /// The sheet.
     pub text: String,
     /// The trees that a backup of this context takes besides the protected files.
