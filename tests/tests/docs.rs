@@ -86,7 +86,10 @@ fn the_readme_names_every_command() {
     let verbs = fs::read_to_string(root().join("crates/si-backup-cli/src/args/verbs.rs")).unwrap();
     let commands = verbs.split("pub enum Command {").nth(1).unwrap().split("\n}").next().unwrap();
     let mut count = 0;
-    for line in commands.lines().map(str::trim).filter(|line| line.ends_with(',') && !line.starts_with("//"))
+    for line in commands
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.ends_with(',') && line.starts_with(|c: char| c.is_ascii_uppercase()))
     {
         let name = line.split(['(', ',']).next().unwrap().to_lowercase();
         assert!(readme.contains(&format!("`{name}")), "README.md does not name '{name}'");
