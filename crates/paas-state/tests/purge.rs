@@ -83,8 +83,8 @@ fn parts(store: &dyn Store, n: u32) -> (bool, bool) {
 }
 
 fn fates(purges: &Purges, n: u32) -> Vec<&Fate> {
-    let purged = purges.purged.iter().find(|purged| purged.id == id(n)).unwrap();
-    purged.objects.iter().map(|(_, fate)| fate).collect()
+    let one = purges.purged.iter().find(|purged| purged.id == id(n)).unwrap();
+    one.objects.iter().map(|(_, fate)| fate).collect()
 }
 
 #[test]
