@@ -28,7 +28,7 @@ impl Recipients {
     pub fn parse<S: AsRef<str>>(recipients: impl IntoIterator<Item = S>) -> Result<Self> {
         let parsed: Vec<_> = recipients
             .into_iter()
-            .map(|r| r.as_ref().trim().parse().map_err(|_| Error::Recipient(r.as_ref().to_owned())))
+            .map(|r| r.as_ref().trim().parse().map_err(|_| Error::Recipient(shown(r.as_ref()))))
             .collect::<Result<_>>()?;
         if let Some(one_too_many) = parsed.get(MAX_RECIPIENTS) {
             return Err(Error::Recipient(format!("{one_too_many}, the {}th", MAX_RECIPIENTS + 1)));
@@ -57,6 +57,12 @@ impl Recipients {
         writer.write_all(plain).map_err(sealing)?;
         writer.finish().map_err(sealing)
     }
+}
+
+/// A recipient that is none, as it may be shown: somebody may have mixed up the two lines of an identity file.
+fn shown(recipient: &str) -> String {
+    let is_secret = recipient.trim().to_ascii_uppercase().starts_with("AGE-SECRET-KEY-");
+    if is_secret { "AGE-SECRET-KEY-1<redacted>".to_owned() } else { recipient.to_owned() }
 }
 
 impl fmt::Display for Recipients {
@@ -199,6 +205,10 @@ mod tests {
 
     #[test]
     fn no_secret_key_is_ever_shown() {
+        let mistaken = Identities::generate().to_file_text();
+        let key = mistaken.expose_secret().lines().last().unwrap().to_owned();
+        let error = Recipients::parse([key.as_str()]).unwrap_err().to_string();
+        assert!(!error.contains(&key["AGE-SECRET-KEY-1".len()..]), "{error}");
         let identities = Identities::generate();
         assert!(!format!("{identities:?}").contains("AGE-SECRET-KEY"));
         assert!(!format!("{:?}", identities.to_file_text()).contains("AGE-SECRET-KEY"));

@@ -105,7 +105,7 @@ pub(crate) fn read_bundle(
         }
         other => BundleFault::Undecryptable(one_line(&other.to_string())).into(),
     })?;
-    let plain = Plain::new(age).map_err(|e| Stop::Fault(fault_of(&e)))?;
+    let plain = Plain::new(age).map_err(stop_of)?;
     let mut reader = Bounded { inner: plain, read: 0, limit: highest_size(sealed_size), sealed_size };
     if sealed_size < WORTH_A_THREAD {
         return read_archive(&mut reader, expected, sink, watch);
@@ -156,10 +156,8 @@ struct Plain<R: Read> {
 impl<R: Read> Plain<R> {
     fn new(age: R) -> io::Result<Self> {
         let mut decoder = zstd::Decoder::with_buffer(io::BufReader::with_capacity(BLOCK, Decrypted(age)))
-            .map_err(|e| tagged(BundleFault::Uncompressable(e.to_string())))?;
-        decoder
-            .window_log_max(MAX_WINDOW_LOG)
-            .map_err(|e| tagged(BundleFault::Uncompressable(e.to_string())))?;
+            .map_err(decoding)?;
+        decoder.window_log_max(MAX_WINDOW_LOG).map_err(decoding)?;
         Ok(Self { decoder: Some(decoder.single_frame()) })
     }
 }
@@ -186,6 +184,8 @@ fn decoding(e: io::Error) -> io::Error {
     let passes = e.kind() == io::ErrorKind::Interrupted || as_tagged(&e).is_some();
     match e.kind() {
         _ if passes => e,
+        // zstd's name for it: that this host ran out says nothing against the bundle.
+        _ if e.to_string().contains("Allocation error") => io::ErrorKind::OutOfMemory.into(),
         io::ErrorKind::UnexpectedEof => tagged(BundleFault::Uncompressable("it is cut short".into())),
         _ => tagged(BundleFault::Uncompressable(one_line(&e.to_string()))),
     }
@@ -245,6 +245,13 @@ fn as_tagged(e: &io::Error) -> Option<&Tagged> {
     e.get_ref()?.downcast_ref()
 }
 
+fn stop_of(e: io::Error) -> Stop {
+    if e.kind() == io::ErrorKind::OutOfMemory {
+        return Stop::Error(Error::Io { operation: "decompress", path: "bundle".into(), source: e });
+    }
+    Stop::Fault(fault_of(&e))
+}
+
 fn fault_of(e: &io::Error) -> BundleFault {
     match as_tagged(e) {
         Some(Tagged(fault)) => fault.clone(),
@@ -263,7 +270,7 @@ fn read_archive(
     sink: &mut dyn Sink,
     watch: &dyn Watch,
 ) -> std::result::Result<Manifest, Stop> {
-    let io_stop = |e: io::Error| Stop::Fault(fault_of(&e));
+    let io_stop = |e: io::Error| stop_of(e);
     let mut archive = tar::Archive::new(reader);
     let mut names = Names::default();
     let mut found = Vec::new();
@@ -325,7 +332,7 @@ fn text_of(name: Vec<u8>) -> std::result::Result<String, Stop> {
 
 fn read_long_name(entry: &mut dyn Read) -> std::result::Result<Vec<u8>, Stop> {
     let mut name = Vec::new();
-    entry.take(MAX_NAME + 1).read_to_end(&mut name).map_err(|e| fault_of(&e))?;
+    entry.take(MAX_NAME + 1).read_to_end(&mut name).map_err(stop_of)?;
     if name.len() as u64 > MAX_NAME {
         return Err(BundleFault::EntryName {
             name: String::from_utf8_lossy(&name[..64]).into_owned(),
@@ -344,7 +351,7 @@ fn read_manifest(entry: &mut dyn Read, size: u64) -> std::result::Result<Manifes
         return Err(BundleFault::Untarrable(TOO_LONG_A_MANIFEST.into()).into());
     }
     let mut text = Vec::new();
-    entry.read_to_end(&mut text).map_err(|e| fault_of(&e))?;
+    entry.read_to_end(&mut text).map_err(stop_of)?;
     if (text.len() as u64) < size {
         return Err(BundleFault::Untarrable(format!("'{MANIFEST}' is cut short")).into());
     }
@@ -362,7 +369,7 @@ fn read_file(
     let mut blocks = Blocks::new(entry, shape == Shape::Log);
     let ((), inspected) = inspect(shape, size, None, |feed| -> std::result::Result<(), Stop> {
         let mut left = size;
-        while let Some(block) = blocks.next_block().map_err(|e| fault_of(&e))? {
+        while let Some(block) = blocks.next_block().map_err(stop_of)? {
             if watch.stop() {
                 return Err(Error::Stopped.into());
             }

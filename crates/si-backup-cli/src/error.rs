@@ -115,6 +115,11 @@ pub enum CliError {
         /// What failed.
         why: String,
     },
+    /// What would be stored could not be read back here.
+    #[error(
+        "the identity that the settings name opens nothing that would be sealed: its recipient is not among 'recipients'"
+    )]
+    ForeignIdentity(Vec<String>),
     /// Content can only be proved with the identity.
     #[error("this needs the identity that opens the bundles, and the settings name none that is here")]
     NoIdentity,
@@ -186,6 +191,7 @@ impl CliError {
             Self::ForeignOrigin { .. } => "foreign-origin",
             Self::StoreEmptied { .. } => "store-missing",
             Self::NotProved { .. } => "verification-failed",
+            Self::ForeignIdentity(_) => "identity-not-a-recipient",
             Self::NoIdentity => "no-identity",
             Self::NoSigningKey(_) => "signing-key-missing",
             Self::Findings { code, .. } => code,
@@ -230,7 +236,10 @@ impl CliError {
             Self::NothingThere { .. } => Some("make one with 'si-backup run --state'".into()),
             Self::Ambiguous { candidates, .. } => Some(format!("it could be {}", candidates.join(", "))),
             Self::Busy(_) => Some("wait for it with --lock-wait 5m".into()),
-            Self::ForeignOrigin { .. } => Some("choose another store or another name for this context".into()),
+            Self::ForeignOrigin { context, .. } => Some(format!(
+                "if this is that context after a loss, put the 'origin' of origin/{context}.json in the store into the \
+                 file origin/{context} of this program's home; else choose another store or another name"
+            )),
             Self::StoreEmptied { memory, .. } => Some(format!(
                 "mount its disk; if it was emptied on purpose, remove {} and run again",
                 memory.display()
@@ -238,13 +247,17 @@ impl CliError {
             Self::NotProved { .. } => {
                 Some("look at its evidence with 'si-backup show', and make a new backup with 'si-backup run'".into())
             }
+            Self::ForeignIdentity(own) => {
+                Some(format!("add {} to 'recipients', or take 'identity' out of the settings", own.join(" or ")))
+            }
             Self::NoIdentity => Some("set 'identity' in the settings, or use --level checksum".into()),
             Self::RepoState(_) => Some(
                 "move it out, so that no secret is ever committed; SI_PAAS_ALLOW_REPO_STATE=1 allows it, as in si".into(),
             ),
             Self::NoSigningKey(path) => Some(format!(
-                "bring it back, or make a new one with 'openssl genpkey -algorithm ed25519 -out {}' and mode 0600; \
-                 the old one's evidence then counts only if 'trusted_writers' names it",
+                "bring {} back; else set 'writer-id' and 'trail/' of that home aside too, and make a new key there with \
+                 'openssl genpkey -algorithm ed25519' and mode 0600: a new key is a new writer; the old one's \
+                 evidence then counts only if 'trusted_writers' names its public key",
                 path.display()
             )),
             Self::Findings { hint, .. } => Some((*hint).to_owned()),
@@ -268,6 +281,7 @@ impl CliError {
             | Self::Ambiguous { .. }
             | Self::NoIdentity
             | Self::NoSigningKey(_)
+            | Self::ForeignIdentity(_)
             | Self::RepoState(_)
             | Self::StoreEmptied { .. }
             | Self::ForeignOrigin { .. } => 2,

@@ -207,6 +207,24 @@ impl<'w> Session<'w> {
         Ok(Recipients::parse(recipients)?)
     }
 
+    /// Whether every recipient's identity is in the file on this host: whoever loses the host has then lost them all,
+    /// unless there are copies.
+    ///
+    /// # Errors
+    /// As for [`Session::identities`].
+    pub fn opens_all_alone(&self) -> Result<bool, CliError> {
+        let Some(identities) = self.identities()? else { return Ok(false) };
+        let own = identities.recipients();
+        Ok(self.context_settings()?.recipients.iter().all(|named| own.iter().any(|own| own == named.trim())))
+    }
+
+    /// Whether the settings seal to this recipient.
+    #[must_use]
+    pub fn names_recipient(&self, recipient: &str) -> bool {
+        self.context_settings()
+            .is_ok_and(|settings| settings.recipients.iter().any(|named| named.trim() == recipient))
+    }
+
     /// The identities that open the bundles, where this host has them.
     ///
     /// # Errors

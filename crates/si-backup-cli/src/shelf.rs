@@ -50,7 +50,13 @@ impl<'a> Shelf<'a> {
     /// [`CliError::NoSnapshot`], [`CliError::Ambiguous`], [`CliError::NothingThere`].
     pub fn resolve(&self, text: &str) -> Result<&Snapshot, CliError> {
         if text == "LATEST" {
-            return self.catalogue.newest_restorable().ok_or_else(|| CliError::NothingThere {
+            let sound = |snapshot: &&Snapshot| {
+                let failed = self.failed(snapshot).is_some_and(|(level, _)| level <= Level::Checksum);
+                snapshot.restorable() && !snapshot.suspect && !failed
+            };
+            // Where every one of them failed, the newest is still the one that is meant.
+            let newest = self.snapshots().iter().rev().find(sound).or(self.catalogue.newest_restorable());
+            return newest.ok_or_else(|| CliError::NothingThere {
                 subject: Subject::State.to_string(),
                 context: self.context.to_string(),
             });

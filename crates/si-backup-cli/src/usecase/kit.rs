@@ -78,7 +78,13 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
         .into_iter()
         .map(|(snapshot, (level, _))| {
             let checksum = snapshot.checksum.map(|checksum| checksum.to_string()).unwrap_or_default();
-            format!("{}   proved: {level}\n    {checksum}", snapshot.id)
+            let sealed_to = shelf.catalogue.records.get(&snapshot.id).map_or(0, |record| record.recipients);
+            let note = if sealed_to == settings.recipients.len() {
+                String::new()
+            } else {
+                format!("\n    sealed to {sealed_to} recipient(s), NOT to all of section 2: run again, and print this sheet anew")
+            };
+            format!("{}   proved: {level}\n    {checksum}{note}", snapshot.id)
         })
         .collect();
     if proved.is_empty() {

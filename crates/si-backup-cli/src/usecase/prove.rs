@@ -98,7 +98,7 @@ pub(super) fn prove(
 }
 
 /// At which level an error says that the snapshot is not right; `None` when it could only not be looked at.
-fn level_that_failed(error: &StateError, step: Level) -> Option<Level> {
+pub(super) fn level_that_failed(error: &StateError, step: Level) -> Option<Level> {
     use backup_store::Error as StoreError;
     match error {
         StateError::Bundle { .. } | StateError::Malformed { .. } => Some(step),

@@ -23,6 +23,11 @@ pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliEr
     let recipients = session.recipients()?;
     // What could not be read back would be stored all the same: better to say so before.
     let identities = session.identities()?;
+    if let Some(identities) = &identities
+        && !identities.recipients().iter().any(|own| session.names_recipient(own))
+    {
+        return Err(CliError::ForeignIdentity(identities.recipients()));
+    }
     let store = session.open_store()?;
     let key = session.home.open_signing_key()?;
     let origin = init::claim(session, &*store, &key)?;

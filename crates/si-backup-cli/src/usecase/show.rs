@@ -1,9 +1,11 @@
 use super::list::list_row;
+use super::prove::level_that_failed;
 use crate::args::ShowArgs;
-use crate::report::row;
+use crate::report::{message_of, row};
 use crate::shelf::reference;
 use crate::view::{self, EvidenceRow, ProblemRow, ShowRow};
 use crate::{CliError, Report, Session, Shelf, metered};
+use backup_contract::Level;
 use paas_state::Manifest;
 use std::fmt::Write;
 
@@ -13,6 +15,7 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
     let shelf = Shelf::read(session, &*store)?;
     let snapshot = shelf.resolve(&args.id)?;
     let record = shelf.catalogue.records.get(&snapshot.id);
+    let mut failed = None;
     let manifest = match (session.identities()?, record) {
         (Some(identities), Some(record)) => {
             let bundle = shelf.bundle(snapshot)?;
@@ -22,10 +25,11 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
                     Ok(verified) => Ok(Some(verified.into_manifest())),
                     Err(e @ paas_state::Error::Stopped) => Err(CliError::from(e)),
                     Err(e) => {
-                        session.warn(format!(
-                            "its files cannot be shown: {}",
-                            crate::report::message_of(&e.into())
-                        ));
+                        let level = level_that_failed(&e, Level::Content);
+                        let why = message_of(&e.into());
+                        session.warn(format!("its files cannot be shown: {why}"));
+                        let id = reference(snapshot).to_string();
+                        failed = level.map(|level| CliError::NotProved { id, level, why });
                         Ok(None)
                     }
                 }
@@ -66,7 +70,12 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
         manifest: manifest.as_ref().map(row),
     };
     let text = text_of(&view, manifest.as_ref());
-    Ok(Report::new("backup show", vec![row(&view)], text))
+    let report = Report::new("backup show", vec![row(&view)], text);
+    // What was just read does not care what was proved before.
+    Ok(match failed {
+        Some(error) => report.with_error(error),
+        None => report,
+    })
 }
 
 fn text_of(view: &ShowRow, manifest: Option<&Manifest>) -> String {
@@ -115,7 +124,7 @@ fn text_of(view: &ShowRow, manifest: Option<&Manifest>) -> String {
     }
     view.ignored_evidence.iter().for_each(|ignored| line("ignored", ignored.detail.clone()));
     match manifest {
-        None => line("files", "unknown without the identity".into()),
+        None => line("files", "not readable here".into()),
         Some(manifest) => {
             line("files", manifest.files.len().to_string());
             let rows = manifest.files.iter().map(|file| {

@@ -40,6 +40,9 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
             age(newest.started_at).map_or_else(|| "an unknown time".into(), view::span),
         ),
     };
+    if newest.is_some() && session.opens_all_alone()? {
+        text += "            if a copy of the identity is kept elsewhere: here is the only one that is known of\n";
+    }
     let verified = newest.and_then(|newest| shelf.proved(newest));
     if let Some(newest) = newest {
         let _ = writeln!(text, "newest      {} ({})", newest.id, view::bytes(newest.bytes));
