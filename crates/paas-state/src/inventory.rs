@@ -42,7 +42,7 @@ impl Inventory {
     /// Walks a context through directory handles, following no link.
     ///
     /// # Errors
-    /// [`Error::Io`] when a directory cannot be read. What is merely wrong is a finding.
+    /// [`crate::Error::Io`] when a directory cannot be read. What is merely wrong is a finding.
     pub fn take(context: &ContextDir, asked: &[OptionalTree]) -> Result<Self> {
         let owner = context.dir().dir_metadata().map_err(|e| context.io("read", "", e))?.uid();
         let mut walk = Walk {

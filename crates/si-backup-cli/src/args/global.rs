@@ -17,7 +17,7 @@ pub struct GlobalArgs {
     /// The context [default: the one that si has selected, else 'default']
     #[arg(long, global = true, value_name = "NAME")]
     pub context: Option<ContextName>,
-    /// Who asks, for the audit trail [default: user@host, or $SI_BACKUP_OPERATOR]
+    /// Who asks, for the audit trail: by default the user at the host, or $SI_BACKUP_OPERATOR
     #[arg(long, global = true, value_name = "NAME")]
     pub operator: Option<String>,
     /// Print one JSON object on standard output
