@@ -32,7 +32,3 @@ bench:
 # A bundle of 1 GiB: whole processes, side by side with the pipe of stock tools.
 bench-bundle *args:
     scripts/bench-bundle {{args}}
-
-# Build the fuzz targets, and run each for a while.
-fuzz seconds="60":
-    scripts/fuzz {{seconds}}
