@@ -31,6 +31,9 @@ pub enum Error {
     /// None of the four levels.
     #[error("'{0}' is not a level of verification")]
     Level(String),
+    /// Not the identifier of a clause of the policy.
+    #[error("'{0}' is not a clause of the policy")]
+    Clause(String),
 }
 
 impl Error {
@@ -43,6 +46,7 @@ impl Error {
             Self::SnapshotId { .. } => "invalid-snapshot-id",
             Self::Checksum(_) => "invalid-checksum",
             Self::Level(_) => "invalid-level",
+            Self::Clause(_) => "invalid-clause",
         }
     }
 
@@ -57,6 +61,7 @@ impl Error {
             Self::SnapshotId { .. } => "'si-backup list' prints the ids",
             Self::Checksum(_) => "write 'sha256:' and 64 lower-case hexadecimal digits",
             Self::Level(_) => "write 'stored', 'checksum', 'content' or 'restore'",
+            Self::Clause(_) => "'si-backup policy' lists the clauses",
         }
     }
 }

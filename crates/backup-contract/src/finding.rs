@@ -1,3 +1,4 @@
+use crate::ClauseId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -82,6 +83,8 @@ pub struct Finding {
     pub detail: String,
     /// What to do about it.
     pub hint: String,
+    /// The clause of the policy that it is about, where there is one.
+    pub clause: Option<ClauseId>,
 }
 
 impl Finding {
@@ -93,7 +96,14 @@ impl Finding {
         detail: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self { code, severity, place, detail: detail.into(), hint: hint.into() }
+        Self { code, severity, place, detail: detail.into(), hint: hint.into(), clause: None }
+    }
+
+    /// The same finding, as one about a clause of the policy.
+    #[must_use]
+    pub fn about(mut self, clause: ClauseId) -> Self {
+        self.clause = Some(clause);
+        self
     }
 }
 

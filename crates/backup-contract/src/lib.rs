@@ -10,6 +10,7 @@
 //! | what its bytes were | [`Checksum`] |
 //! | how far it was proved | [`Level`], by way of [`CheckResult`]s |
 //! | what is wrong | [`Finding`] |
+//! | which clause of the policy says so | [`ClauseId`] |
 //!
 //! The crate is pure: it reads no file, no environment and no clock. Texts are parsed once, at the edge, into types
 //! with private fields; whoever holds the type holds a valid value.
@@ -31,6 +32,7 @@
 
 mod check;
 mod checksum;
+mod clause;
 mod error;
 mod finding;
 mod level;
@@ -41,6 +43,7 @@ mod subject;
 
 pub use check::{CheckResult, Outcome};
 pub use checksum::Checksum;
+pub use clause::ClauseId;
 pub use error::Error;
 pub use finding::{Finding, Place, Severity};
 pub use level::Level;

@@ -178,13 +178,17 @@ pub(crate) fn row(value: &impl Serialize) -> Value {
 /// The row of a finding.
 #[must_use]
 pub(crate) fn finding(finding: &Finding) -> Value {
-    json!({
+    let mut row = json!({
         "code": finding.code,
         "severity": finding.severity,
         "place": finding.place.to_string(),
         "detail": finding.detail,
         "hint": finding.hint,
-    })
+    });
+    if let Some(clause) = finding.clause {
+        row["clause"] = clause.as_str().into();
+    }
+    row
 }
 
 /// The lines of a list of findings, worst first.
