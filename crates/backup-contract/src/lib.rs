@@ -31,6 +31,7 @@
 //! ```
 
 mod check;
+mod checked;
 mod checksum;
 mod clause;
 mod error;
@@ -42,6 +43,7 @@ mod snapshot_id;
 mod subject;
 
 pub use check::{CheckResult, Outcome};
+pub use checked::{Checked, Unjudged};
 pub use checksum::Checksum;
 pub use clause::ClauseId;
 pub use error::Error;
