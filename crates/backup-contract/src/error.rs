@@ -34,6 +34,9 @@ pub enum Error {
     /// Not the identifier of a clause of the policy.
     #[error("'{0}' is not a clause of the policy")]
     Clause(String),
+    /// Not a way to say how often something is done.
+    #[error("'{0}' is not a schedule")]
+    Rhythm(String),
 }
 
 impl Error {
@@ -47,6 +50,7 @@ impl Error {
             Self::Checksum(_) => "invalid-checksum",
             Self::Level(_) => "invalid-level",
             Self::Clause(_) => "invalid-clause",
+            Self::Rhythm(_) => "invalid-schedule",
         }
     }
 
@@ -62,6 +66,9 @@ impl Error {
             Self::Checksum(_) => "write 'sha256:' and 64 lower-case hexadecimal digits",
             Self::Level(_) => "write 'stored', 'checksum', 'content' or 'restore'",
             Self::Clause(_) => "'si-backup policy' lists the clauses",
+            Self::Rhythm(_) => {
+                "write it like 'hourly', 'daily 02:00', 'weekly sunday 02:00', 'monthly 1 02:00', 'quarterly' or 'none'"
+            }
         }
     }
 }
