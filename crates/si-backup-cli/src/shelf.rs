@@ -26,6 +26,18 @@ impl<'a> Shelf<'a> {
     /// # Errors
     /// [`CliError::Store`], [`CliError::State`], [`CliError::Guard`] when the store cannot be read.
     pub fn read(session: &Session<'_>, store: &'a dyn Store) -> Result<Self, CliError> {
+        Self::read_at(session, store, session.now())
+    }
+
+    /// Reads all three, to be judged as of `now`.
+    ///
+    /// # Errors
+    /// As for [`Shelf::read`].
+    pub fn read_at(
+        session: &Session<'_>,
+        store: &'a dyn Store,
+        now: DateTime<Utc>,
+    ) -> Result<Self, CliError> {
         let context = session.context.clone();
         Ok(Self {
             catalogue: Catalogue::read(store, &context)?,
@@ -34,7 +46,7 @@ impl<'a> Shelf<'a> {
             pins: Pins::new(store, &context).read(Some(&Subject::State))?,
             store,
             context,
-            now: session.now(),
+            now,
         })
     }
 

@@ -39,6 +39,8 @@ impl fmt::Display for Status {
 #[derive(Debug, Clone)]
 pub(super) struct Judgement {
     pub(super) status: Status,
+    /// Of whom it is said; of nobody in particular when it is empty.
+    subjects: Vec<String>,
     detail: String,
     evidence: Vec<String>,
     holds_until: Option<DateTime<Utc>>,
@@ -46,7 +48,8 @@ pub(super) struct Judgement {
 
 impl Judgement {
     fn new(status: Status, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), evidence: Vec::new(), holds_until: None }
+        let (subjects, evidence) = (Vec::new(), Vec::new());
+        Self { status, subjects, detail: detail.into(), evidence, holds_until: None }
     }
 
     pub(super) fn met(detail: impl Into<String>) -> Self {
@@ -82,21 +85,33 @@ impl Judgement {
 
     /// The same, said of a subject.
     pub(super) fn of_subject(mut self, subject: impl fmt::Display) -> Self {
-        self.detail = format!("{subject}: {}", self.detail);
+        self.subjects.push(subject.to_string());
         self
     }
 
-    /// Of several parts the worst one decides, and those that are as bad say why. What is met holds as long as every part.
+    /// Of several parts the worst one decides, and those that are as bad say why: what is the same of several subjects once.
+    /// What is met holds as long as every part.
     pub(super) fn of(parts: Vec<Self>) -> Self {
         let status = parts.iter().map(|part| part.status).max().unwrap_or(Status::Unknown);
         let mut whole = Self::new(status, "");
+        let mut said: Vec<(String, Vec<String>)> = Vec::new();
         for part in parts.into_iter().filter(|part| part.status == status) {
-            if !whole.detail.contains(&part.detail) {
-                whole.detail += if whole.detail.is_empty() { "" } else { "; " };
-                whole.detail += &part.detail;
+            match said.iter_mut().find(|(detail, subjects)| {
+                *detail == part.detail && subjects.is_empty() == part.subjects.is_empty()
+            }) {
+                Some((_, subjects)) => subjects.extend(part.subjects),
+                None => said.push((part.detail, part.subjects)),
             }
             whole = whole.by(part.evidence).until(part.holds_until);
         }
+        let said: Vec<_> = said
+            .into_iter()
+            .map(|(detail, subjects)| match subjects.as_slice() {
+                [] => detail,
+                subjects => format!("{}: {detail}", subjects.join(", ")),
+            })
+            .collect();
+        whole.detail = said.join("; ");
         whole
     }
 
@@ -131,6 +146,10 @@ mod tests {
         assert_eq!((whole.status, &*whole.detail), (Status::Unknown, "b"));
         let whole = Judgement::of(vec![Judgement::unknown("b"), Judgement::violated("c")]);
         assert_eq!((whole.status, &*whole.detail), (Status::Violated, "c"));
+        let same = |subject: &str| Judgement::violated("is wrong").of_subject(subject);
+        let whole =
+            Judgement::of(vec![same("a"), Judgement::violated("d"), same("b"), Judgement::violated("d")]);
+        assert_eq!(whole.detail, "a, b: is wrong; d");
         assert_eq!(Judgement::of(Vec::new()).status, Status::Unknown, "nothing judged is nothing known");
     }
 }

@@ -1,13 +1,13 @@
 use super::apps;
 use super::judgement::Judgement;
 use super::scope::newest_sound;
-use crate::{ClauseId, Facts, Known, Passage, Placement, Transit, Whereabouts};
+use crate::{ClauseId, Facts, Known, Passage, Placement, Subject, Transit, Whereabouts};
 use chrono::{DateTime, Utc};
 
 /// Met when the newest backup of the state is sealed to more recipients than identities are kept on this host, when new ones
 /// will be too, and when the contract of each active app says that its database's backups are encrypted.
 pub(super) fn at_rest(facts: &Facts, now: DateTime<Utc>) -> Vec<Judgement> {
-    let mut parts = vec![state_at_rest(facts, now)];
+    let mut parts = vec![state_at_rest(facts, now).of_subject(Subject::State)];
     parts.extend(apps::covered(ClauseId::EncryptedAtRest, facts));
     parts
 }
@@ -18,11 +18,11 @@ fn state_at_rest(facts: &Facts, now: DateTime<Utc>) -> Judgement {
         Known::Unknown(why) => return Judgement::unknown(why),
     };
     if openers.recipients == 0 {
-        return Judgement::violated("state: the settings name nobody who could open a backup");
+        return Judgement::violated("the settings name nobody who could open a backup");
     }
     if openers.away == 0 {
         return Judgement::violated(
-            "state: every recipient's identity is on this host; add one whose identity is kept elsewhere",
+            "every recipient's identity is on this host; add one whose identity is kept elsewhere",
         );
     }
     let snapshots = match &facts.state.snapshots {
@@ -30,19 +30,17 @@ fn state_at_rest(facts: &Facts, now: DateTime<Utc>) -> Judgement {
         Known::Unknown(why) => return Judgement::unknown(why),
     };
     let Some((newest, _)) = newest_sound(snapshots, now) else {
-        return Judgement::not_applicable("state: nothing is stored that could be restored");
+        return Judgement::not_applicable("nothing is stored that could be restored");
     };
     match newest.sealed_to {
-        None => {
-            Judgement::unknown("state: the record of the newest backup does not tell to whom it is sealed")
-        }
-        Some(0) => Judgement::violated("state: the newest backup is not sealed"),
+        None => Judgement::unknown("the record of the newest backup does not tell to whom it is sealed"),
+        Some(0) => Judgement::violated("the newest backup is not sealed"),
         Some(sealed_to) if sealed_to <= openers.identities_here => Judgement::violated(format!(
-            "state: the newest backup may be sealed to {sealed_to} of this host's own identities and nobody else; \
+            "the newest backup may be sealed to {sealed_to} of this host's own identities and nobody else; \
              'si-backup run' makes one that is sealed to the recipients of today"
         )),
         Some(sealed_to) => Judgement::met(format!(
-            "state: sealed to {sealed_to} recipients, of whom this host could be {}",
+            "sealed to {sealed_to} recipients, of whom this host could be {}",
             openers.identities_here
         ))
         .by(newest.proof.iter().map(|proof| proof.evidence.clone())),

@@ -65,16 +65,14 @@ pub(super) fn exclusions(facts: &Facts) -> Vec<Judgement> {
     };
     let evidence: Vec<_> = snapshots.iter().filter_map(|snapshot| opened(&snapshot)).collect();
     let unopened = snapshots.len() - evidence.len();
-    vec![if unopened == 0 {
-        Judgement::met(format!(
-            "each of {} backups was opened, and holds nothing of the kind",
-            snapshots.len()
-        ))
-        .by(evidence)
-    } else {
-        Judgement::unknown(format!(
-            "{unopened} of {} backups were not opened to look; 'si-backup verify --all' does",
-            snapshots.len()
-        ))
+    vec![match (unopened, snapshots.len()) {
+        (0, 1) => Judgement::met("the one backup was opened, and holds nothing of the kind").by(evidence),
+        (0, n) => {
+            Judgement::met(format!("each of {n} backups was opened, and none holds anything of the kind"))
+                .by(evidence)
+        }
+        (unopened, n) => Judgement::unknown(format!(
+            "nobody has opened {unopened} of {n} backups to look; 'si-backup verify --all' does"
+        )),
     }]
 }

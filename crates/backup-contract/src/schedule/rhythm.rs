@@ -2,7 +2,8 @@ use super::calendar::{begins_a_quarter, first_after, is_day_of_month};
 use crate::Error;
 use chrono::{DateTime, DurationRound, NaiveTime, TimeDelta, Utc, Weekday};
 use chrono_tz::Tz;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,8 +23,7 @@ use std::str::FromStr;
 /// assert!("every now and then".parse::<Rhythm>().is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rhythm {
     /// Never.
@@ -142,16 +142,17 @@ const fn name_of(day: Weekday) -> &'static str {
     }
 }
 
-impl TryFrom<String> for Rhythm {
-    type Error = Error;
-    fn try_from(text: String) -> Result<Self, Error> {
-        text.parse()
+impl Serialize for Rhythm {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
-impl From<Rhythm> for String {
-    fn from(rhythm: Rhythm) -> Self {
-        rhythm.to_string()
+/// Settings are where most schedules are written, so the error says how that is done.
+impl<'de> Deserialize<'de> for Rhythm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|e: Error| D::Error::custom(format_args!("{e}; {}", e.hint())))
     }
 }
 

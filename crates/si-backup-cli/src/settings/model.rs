@@ -1,3 +1,4 @@
+use super::ScheduleSettings;
 use backup_contract::{AppSlug, ContextName, Level};
 use retention::{Count, Counting};
 use serde::{Deserialize, Serialize};
@@ -154,34 +155,6 @@ impl Default for RetentionSettings {
             yearly: Count::None,
             counting: Counting::Exclusive,
             recovery_window: a_week(),
-        }
-    }
-}
-
-/// When what is due.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ScheduleSettings {
-    /// A full backup of each database.
-    pub full: String,
-    /// A delta of each database, and a state snapshot.
-    pub delta: String,
-    /// The verified restore test.
-    pub rehearse: String,
-    /// The copy to the immutable store.
-    pub offsite: String,
-    /// The drill.
-    pub drill: String,
-}
-
-impl Default for ScheduleSettings {
-    fn default() -> Self {
-        Self {
-            full: "daily 02:00".into(),
-            delta: "hourly".into(),
-            rehearse: "daily 03:00".into(),
-            offsite: "daily 04:00".into(),
-            drill: "quarterly".into(),
         }
     }
 }

@@ -132,7 +132,7 @@ fn unreadable(session: &Session<'_>, level: Level, error: &CliError) -> Verifica
         detail: crate::report::message_of(error),
         duration_ms: 0,
     };
-    Verification { level, checks: vec![check], started_at: now, finished_at: now }
+    Verification { level, checks: vec![check], started_at: now, finished_at: now, accounted: None }
 }
 
 fn line(snapshot: &Snapshot, verification: &Verification) -> String {

@@ -12,6 +12,7 @@ mod harness;
 mod help;
 mod interrupted;
 mod output;
+mod policy;
 mod rows;
 mod secrets;
 mod tampering;

@@ -8,6 +8,9 @@ mod policy;
 mod schedule;
 mod state;
 
+pub(super) use policy::zone_of;
+pub(super) use state::StatePlan;
+
 use crate::args::RetentionCommand;
 use crate::{CliError, Report, Session};
 use retention::{Plan, Snapshot};

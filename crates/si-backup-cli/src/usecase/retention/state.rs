@@ -21,9 +21,9 @@ const SHOWN_DIGITS: usize = 16;
 
 /// What is to become of the state snapshots of a context.
 #[derive(Debug)]
-pub(super) struct StatePlan {
+pub(in crate::usecase) struct StatePlan {
     /// What the policy says of the snapshots.
-    pub(super) plan: Plan<Id>,
+    pub(in crate::usecase) plan: Plan<Id>,
     /// Bundles without a record that no run can still be writing.
     pub(super) strays: Vec<Stray>,
     /// Which plan it is.
@@ -86,8 +86,18 @@ impl StatePlan {
         args: &PolicyArgs,
         now: DateTime<Utc>,
     ) -> Result<Self, CliError> {
+        Self::of(session, store, &Shelf::read(session, store)?, args, now)
+    }
+
+    /// Plans for what was read.
+    pub(in crate::usecase) fn of(
+        session: &Session<'_>,
+        store: &dyn Store,
+        shelf: &Shelf<'_>,
+        args: &PolicyArgs,
+        now: DateTime<Utc>,
+    ) -> Result<Self, CliError> {
         let policy = policy(args, Some(session.context_settings()?))?;
-        let shelf = Shelf::read(session, store)?;
         let mut snapshots = Vec::new();
         for snapshot in shelf.snapshots() {
             let unreadable = snapshot.problems.iter().find(|p| NOT_OURS_TO_JUDGE.contains(&p.code.as_str()));
@@ -99,12 +109,12 @@ impl StatePlan {
                 )),
                 (None, None) => session.warn(format!("{} is kept: it has no time", snapshot.id)),
                 (None, Some(time)) => {
-                    snapshots.push(point(session, store, &shelf, snapshot, time)?);
+                    snapshots.push(point(session, store, shelf, snapshot, time)?);
                 }
             }
         }
         let plan = retention::plan(snapshots, &policy, now)?;
-        let strays = strays(session, store, &shelf, &policy, now)?;
+        let strays = strays(session, store, shelf, &policy, now)?;
         let digest = PlanDigest::of(&plan, &strays);
         Ok(Self { plan, strays, digest })
     }
