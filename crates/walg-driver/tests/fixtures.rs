@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use walg_driver::bucket::{Backup, Bucket, ProblemCode, Root};
-use walg_driver::wal::{Stop, Timeline};
+use walg_driver::wal::{Expected, History, SegmentSize, Stop, Timeline, WalObject, check_pages};
 use walg_driver::{Cipher, SodiumKey};
 
 fn copy(from: &Path, to: &Path) {
@@ -225,5 +225,41 @@ fn swapped_sentinels_and_doubled_tars_are_told() {
         let bucket = read(dir.path());
         assert!(bucket.backups.iter().all(|backup| !backup.restorable()), "{other}");
         fs::remove_file(tars.join(other)).unwrap();
+    }
+}
+
+/// Every segment of every fixture, decrypted and decompressed, is the segment that its name says, and no other one's.
+#[test]
+fn the_segments_are_what_their_names_say() {
+    let key = std::array::from_fn(|at| u8::try_from(at).unwrap());
+    for (name, cipher, system) in [
+        ("plain", Cipher::None, 7_711_480_237_486_108_024),
+        ("sodium", Cipher::Sodium(SodiumKey::new(key)), 7_711_480_003_676_298_147),
+        ("wal-hole", Cipher::None, 7_711_480_003_676_298_147),
+    ] {
+        let dir = fixture(name);
+        let mut names = Vec::new();
+        files(dir.path(), "wal_005", &mut names);
+        let mut seen = 0;
+        for path in names {
+            let (WalObject::Segment(segment), compression) =
+                WalObject::of(path.file_name().unwrap().to_str().unwrap())
+            else {
+                continue;
+            };
+            let history = History::of_first(Timeline(1));
+            let size = SegmentSize::DEFAULT;
+            let open = || cipher.open(compression, fs::File::open(dir.path().join(&path)).unwrap()).unwrap();
+            let expected =
+                Expected { name: segment, size, history: &history, system_identifier: Some(system) };
+            let pages = check_pages(open(), expected).unwrap();
+            let number = size.number(segment).unwrap();
+            assert!(pages.end > size.start(number) && pages.end <= size.start(number + 1));
+            let other = size.name(Timeline(1), number + 1).unwrap();
+            check_pages(open(), Expected { name: other, ..expected }).unwrap_err();
+            check_pages(open(), Expected { system_identifier: Some(system + 1), ..expected }).unwrap_err();
+            seen += 1;
+        }
+        assert!(seen >= 8, "{name}: {seen}");
     }
 }

@@ -6,6 +6,7 @@ mod archive;
 mod history;
 mod lsn;
 mod object;
+mod pages;
 mod reach;
 mod segment;
 
@@ -13,5 +14,6 @@ pub use archive::{Archive, ArchiveBuilder, Hole, Run};
 pub use history::{Ancestor, BadHistory, History};
 pub use lsn::{Lsn, NotAnLsn, Timeline};
 pub use object::WalObject;
+pub use pages::{BadSegment, Expected, Pages, check_pages};
 pub use reach::{Reach, Stop};
 pub use segment::{NotASegment, SegmentName, SegmentSize};
