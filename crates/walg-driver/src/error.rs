@@ -1,3 +1,4 @@
+use backup_contract::SnapshotId;
 use thiserror::Error as ThisError;
 
 /// What went wrong with a bucket.
@@ -7,6 +8,15 @@ pub enum Error {
     /// The store refused, or an object was not what was recorded.
     #[error(transparent)]
     Store(#[from] backup_store::Error),
+    /// A backup whose sentinel cannot be used has no fingerprint.
+    #[error("the sentinel of '{0}' cannot be used")]
+    NoSentinel(SnapshotId),
+    /// A delta is recognised together with what it is a delta of.
+    #[error("'{0}' is a delta, and the fingerprint of its parent is not known")]
+    NoParentFingerprint(SnapshotId),
+    /// A full has no parent.
+    #[error("'{0}' is a full, and a fingerprint was given for its parent")]
+    NotADelta(SnapshotId),
 }
 
 impl Error {
@@ -15,6 +25,9 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Store(error) => error.code(),
+            Self::NoSentinel(_) => "sentinel-unreadable",
+            Self::NoParentFingerprint(_) => "no-parent-fingerprint",
+            Self::NotADelta(_) => "not-a-delta",
         }
     }
 
@@ -23,6 +36,8 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Store(error) => error.hint(),
+            Self::NoParentFingerprint(_) => Some("verify its parent first, at level 'checksum' or more"),
+            Self::NoSentinel(_) | Self::NotADelta(_) => None,
         }
     }
 }

@@ -2,33 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its data fails")]
 
+mod support;
+
 use backup_contract::SnapshotKind;
 use backup_store::DirStore;
 use std::fs;
-use std::path::{Path, PathBuf};
-use tempfile::TempDir;
+use std::path::Path;
+use support::{files, fixture};
 use walg_driver::bucket::{Backup, Bucket, ProblemCode, Root};
 use walg_driver::wal::{Expected, History, SegmentSize, Stop, Timeline, WalObject, check_pages};
 use walg_driver::{Cipher, SodiumKey};
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to.join(entry.file_name()));
-        } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
-}
-
-/// A copy of a fixture, outside of the git work tree that it is kept in.
-fn fixture(name: &str) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wal-g-3.0.9").join(name), dir.path());
-    dir
-}
 
 fn read(dir: &Path) -> Bucket {
     let key = std::array::from_fn(|at| u8::try_from(at).unwrap());
@@ -110,15 +93,6 @@ fn a_hole_in_the_archive_stops_what_leads_into_it() {
     assert_eq!((missing.to_string().as_str(), beyond), ("000000010000000000000006", 6));
     let holes = bucket.archive.holes(Timeline(1));
     assert_eq!((holes.len(), holes[0].count), (1, 1));
-}
-
-fn files(dir: &Path, below: &str, found: &mut Vec<PathBuf>) {
-    let place = dir.join(below);
-    for entry in fs::read_dir(&place).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned();
-        if path.is_dir() { files(dir, &name, found) } else { found.push(PathBuf::from(name)) }
-    }
 }
 
 /// Which backups of `plain` (first, second, third) a listing must find wanting when an object is gone.

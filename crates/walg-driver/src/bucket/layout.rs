@@ -52,12 +52,12 @@ impl Root {
     }
 
     /// The sentinel of a backup.
-    pub(super) fn sentinel(&self, id: &SnapshotId) -> backup_store::Result<Key> {
+    pub(crate) fn sentinel(&self, id: &SnapshotId) -> backup_store::Result<Key> {
         self.0.join(&format!("{BASE}/{id}{SENTINEL}"))
     }
 
     /// The metadata of a backup.
-    pub(super) fn metadata(&self, id: &SnapshotId) -> backup_store::Result<Key> {
+    pub(crate) fn metadata(&self, id: &SnapshotId) -> backup_store::Result<Key> {
         self.0.join(&format!("{BASE}/{id}/metadata.json"))
     }
 
@@ -74,6 +74,12 @@ impl Root {
     /// An object of the archive.
     pub(super) fn wal(&self, name: &str) -> backup_store::Result<Key> {
         self.0.join(&format!("{WAL}/{name}"))
+    }
+
+    /// A key without what it has from the place of the bucket: the same in every copy of it.
+    pub(crate) fn relative<'a>(&self, key: &'a Key) -> &'a str {
+        let below = self.0.as_key().and_then(|root| key.as_str().strip_prefix(root.as_str()));
+        below.map_or(key.as_str(), |rest| rest.trim_start_matches('/'))
     }
 
     /// What an object is.

@@ -1,7 +1,8 @@
 use crate::wal::Lsn;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// What a sentinel says of a backup, by whichever engine and version it was written.
 ///
@@ -39,6 +40,8 @@ pub struct Sentinel {
     pub tablespaces: BTreeMap<String, String>,
     /// The names of its tars, where an old sentinel lists them itself.
     pub(super) tars: Option<Vec<String>>,
+    /// What no engine ever writes again, in one spelling, before the metadata was added.
+    unchanging: String,
 }
 
 /// What a delta is a delta of.
@@ -80,7 +83,7 @@ impl Sentinel {
             }),
             None => None,
         };
-        Ok(Self {
+        let mut sentinel = Self {
             start: lsn(&fields, "LSN")?.ok_or(BadSentinel::NoStart)?,
             finish: lsn(&fields, "FinishLSN")?,
             delta,
@@ -100,7 +103,45 @@ impl Sentinel {
                 Some(Value::Object(sets)) => Some(sets.keys().cloned().collect()),
                 Some(_) => return Err(BadSentinel::Field("TarFileSets")),
             },
-        })
+            unchanging: String::new(),
+        };
+        sentinel.unchanging = sentinel.spell_unchanging();
+        Ok(sentinel)
+    }
+
+    /// Lines `sentinel <field> <value>` for what is there. The permanent mark is not among them, nor sizes and notes: an
+    /// engine that sets the mark writes the whole sentinel again, in its own spelling.
+    fn spell_unchanging(&self) -> String {
+        let delta = self.delta.as_ref();
+        let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Nanos, true);
+        let fields = [
+            ("LSN", Some(self.start.to_string())),
+            ("FinishLSN", self.finish.map(|lsn| lsn.to_string())),
+            ("DeltaFrom", delta.map(|delta| delta.parent.clone())),
+            ("DeltaLSN", delta.and_then(|delta| delta.start).map(|lsn| lsn.to_string())),
+            ("PgVersion", self.pg_version.map(|version| version.to_string())),
+            ("SystemIdentifier", self.system_identifier.map(|system| system.to_string())),
+            ("StartTime", self.started_at.map(time)),
+            ("FinishTime", self.finished_at.map(time)),
+            ("FilesMetadataDisabled", self.without_files_metadata.then(|| "true".to_owned())),
+        ];
+        let mut text = String::new();
+        for (name, value) in fields {
+            if let Some(value) = value {
+                // A name of a parent is any text: spelt as JSON, it is one line.
+                let _ = writeln!(text, "sentinel {name} {}", Value::from(value));
+            }
+        }
+        for (oid, place) in &self.tablespaces {
+            let _ =
+                writeln!(text, "tablespace {} {}", Value::from(oid.as_str()), Value::from(place.as_str()));
+        }
+        text
+    }
+
+    /// What no engine ever writes again, a line each.
+    pub(crate) fn unchanging(&self) -> &str {
+        &self.unchanging
     }
 
     /// Adds what only the metadata says: an older sentinel has no times, and either may carry the permanent mark.
