@@ -14,6 +14,9 @@ pub enum Error {
     /// A delta is recognised together with what it is a delta of.
     #[error("'{0}' is a delta, and the fingerprint of its parent is not known")]
     NoParentFingerprint(SnapshotId),
+    /// Its objects cannot be opened here: that says nothing of the backup.
+    #[error("'{0}' is encrypted in a way that only its engine can undo")]
+    NotReadable(SnapshotId),
     /// A full has no parent.
     #[error("'{0}' is a full, and a fingerprint was given for its parent")]
     NotADelta(SnapshotId),
@@ -28,6 +31,7 @@ impl Error {
             Self::NoSentinel(_) => "sentinel-unreadable",
             Self::NoParentFingerprint(_) => "no-parent-fingerprint",
             Self::NotADelta(_) => "not-a-delta",
+            Self::NotReadable(_) => "not-readable",
         }
     }
 
@@ -37,6 +41,7 @@ impl Error {
         match self {
             Self::Store(error) => error.hint(),
             Self::NoParentFingerprint(_) => Some("verify its parent first, at level 'checksum' or more"),
+            Self::NotReadable(_) => Some("verify it at level 'restore', where the engine opens it"),
             Self::NoSentinel(_) | Self::NotADelta(_) => None,
         }
     }

@@ -113,6 +113,11 @@ impl Backup {
         }
     }
 
+    /// Whether there is an object with its list of files.
+    pub(crate) const fn has_files_metadata(&self) -> bool {
+        self.has_files_metadata
+    }
+
     /// Where it began and ended in the WAL. Where no end is told, at least its start is needed.
     #[must_use]
     pub fn span(&self) -> Option<(Lsn, Lsn)> {

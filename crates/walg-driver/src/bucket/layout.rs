@@ -62,17 +62,17 @@ impl Root {
     }
 
     /// Which file of a backup is in which tar.
-    pub(super) fn files_metadata(&self, id: &SnapshotId) -> backup_store::Result<Key> {
+    pub(crate) fn files_metadata(&self, id: &SnapshotId) -> backup_store::Result<Key> {
         self.0.join(&format!("{BASE}/{id}/files_metadata.json"))
     }
 
     /// A tar of a backup.
-    pub(super) fn part(&self, id: &SnapshotId, name: &str) -> backup_store::Result<Key> {
+    pub(crate) fn part(&self, id: &SnapshotId, name: &str) -> backup_store::Result<Key> {
         self.0.join(&format!("{BASE}/{id}/tar_partitions/{name}"))
     }
 
     /// An object of the archive.
-    pub(super) fn wal(&self, name: &str) -> backup_store::Result<Key> {
+    pub(crate) fn wal(&self, name: &str) -> backup_store::Result<Key> {
         self.0.join(&format!("{WAL}/{name}"))
     }
 

@@ -7,12 +7,15 @@
 mod backup;
 mod judge;
 mod layout;
+mod names;
 mod parts;
 mod read;
 mod sentinel;
 
 pub use backup::{Backup, BackupProblem, ProblemCode};
 pub use layout::Root;
+pub(crate) use names::Names;
 pub use parts::Part;
+pub(crate) use parts::lists_of;
 pub use read::{Bucket, Leftover, UnreadHistory, objects_of};
 pub use sentinel::{DeltaOf, Sentinel};

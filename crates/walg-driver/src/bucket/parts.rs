@@ -1,11 +1,13 @@
 //! Whether the tars of a backup are all there.
 
+use super::Names;
 use crate::codec::Compression;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read;
+use std::marker::PhantomData;
 
 /// A tar of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,19 +94,35 @@ fn number_of(stem: &str) -> Option<u64> {
 /// # Errors
 /// When it is not the JSON that it should be.
 pub(super) fn tars_of(files_metadata: impl Read) -> serde_json::Result<Vec<String>> {
-    #[derive(Deserialize)]
-    struct Raw {
-        #[serde(rename = "TarFileSets", default, deserialize_with = "names")]
-        tars: Vec<String>,
-    }
-    let reader = std::io::BufReader::with_capacity(64 * 1024, files_metadata);
-    serde_json::from_reader::<_, Raw>(reader).map(|raw| raw.tars)
+    let tars = tars_with::<IgnoredAny>(files_metadata)?;
+    Ok(tars.into_iter().map(|(name, _)| name).collect())
 }
 
-fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct Names;
-    impl<'de> Visitor<'de> for Names {
-        type Value = Vec<String>;
+/// The names of the tars, and which files are in each.
+///
+/// # Errors
+/// As for [`tars_of`].
+pub(crate) fn lists_of(files_metadata: impl Read) -> serde_json::Result<Vec<(String, Names)>> {
+    tars_with(files_metadata)
+}
+
+fn tars_with<T: DeserializeOwned>(files_metadata: impl Read) -> serde_json::Result<Vec<(String, T)>> {
+    #[derive(Deserialize)]
+    #[serde(bound = "T: DeserializeOwned")]
+    struct Raw<T> {
+        #[serde(rename = "TarFileSets", default = "Vec::new", deserialize_with = "sets")]
+        tars: Vec<(String, T)>,
+    }
+    let reader = std::io::BufReader::with_capacity(64 * 1024, files_metadata);
+    serde_json::from_reader::<_, Raw<T>>(reader).map(|raw| raw.tars)
+}
+
+fn sets<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<(String, T)>, D::Error> {
+    struct Sets<T>(PhantomData<T>);
+    impl<'de, T: DeserializeOwned> Visitor<'de> for Sets<T> {
+        type Value = Vec<(String, T)>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("the tars with their files")
         }
@@ -112,15 +130,14 @@ fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
             Ok(Vec::new())
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut names = Vec::new();
-            while let Some(name) = map.next_key()? {
-                map.next_value::<IgnoredAny>()?;
-                names.push(name);
+            let mut sets = Vec::new();
+            while let Some(set) = map.next_entry()? {
+                sets.push(set);
             }
-            Ok(names)
+            Ok(sets)
         }
     }
-    deserializer.deserialize_any(Names)
+    deserializer.deserialize_any(Sets(PhantomData))
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// Every one, the usual one first.
+    pub const ALL: [Self; 6] = [Self::Zstd, Self::Lz4, Self::Brotli, Self::Lzma, Self::Gzip, Self::None];
+
     const ENDINGS: [(&str, Self); 5] = [
         (".zst", Self::Zstd),
         (".lz4", Self::Lz4),
@@ -38,6 +41,12 @@ impl Compression {
             .iter()
             .find_map(|(ending, compression)| name.strip_suffix(ending).map(|stem| (stem, *compression)))
             .unwrap_or((name, Self::None))
+    }
+
+    /// What the name of an object that is compressed so ends in.
+    #[must_use]
+    pub fn ending(self) -> &'static str {
+        Self::ENDINGS.iter().find(|(_, of)| *of == self).map_or("", |(ending, _)| ending)
     }
 
     /// A reader of what is within.

@@ -185,6 +185,23 @@ impl Archive {
         Some(Hole { named, count: (last - first + 1).saturating_sub(present.len() as u64) })
     }
 
+    /// The segments that a backup needs to become consistent, in order, each by the name under which it is there, and the
+    /// history along which they lie; `None` when one is missing.
+    #[must_use]
+    pub fn needed(
+        &self,
+        timeline: Timeline,
+        start: Lsn,
+        finish: Lsn,
+    ) -> Option<(&History, Vec<SegmentName>)> {
+        let (first, last) = (self.size.at(start), self.size.before(finish).max(self.size.at(start)));
+        let path = self.paths_through(timeline, finish).find(|path| path.covers(first, last))?;
+        let names = (first..=last)
+            .map(|number| path.file(number, self).map(|(name, _)| name))
+            .collect::<Option<_>>()?;
+        Some((&path.history, names))
+    }
+
     /// The ways that go through a timeline and leave it no earlier than at `lsn`, its own first.
     pub(super) fn paths_through(&self, timeline: Timeline, lsn: Lsn) -> impl Iterator<Item = &Path> {
         self.paths.iter().filter(move |path| path.history.left(timeline).is_some_and(|left| left >= lsn))

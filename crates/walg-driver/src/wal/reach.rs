@@ -49,7 +49,7 @@ impl Path {
     }
 
     /// The newest file along the way that holds a segment.
-    fn file(&self, number: u64, archive: &Archive) -> Option<(SegmentName, i64)> {
+    pub(super) fn file(&self, number: u64, archive: &Archive) -> Option<(SegmentName, i64)> {
         let size = archive.segment_size();
         self.history.stretches().rev().find_map(|(timeline, begin, end)| {
             if number < size.at(begin) || number > size.before(end) {
