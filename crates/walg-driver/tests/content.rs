@@ -45,13 +45,13 @@ fn failed(content: &Content) -> Vec<(String, String)> {
 
 #[test]
 fn what_wal_g_wrote_passes_with_its_whole_chain() {
-    for (name, cipher, segments) in [("plain", Cipher::None, [1, 1, 1]), ("sodium", sodium(), [1, 1, 1])] {
+    for (name, cipher) in [("plain", Cipher::None), ("sodium", sodium())] {
         let dir = fixture(name);
         for index in 0..3 {
             let content = check(dir.path(), &cipher, index).unwrap();
             assert_eq!(failed(&content), [], "{name} {index}");
             assert_eq!(content.checks.len(), 4 + index, "catalogue, tars of each link, control file, WAL");
-            assert_eq!(content.segments.len(), segments[index]);
+            assert_eq!(content.segments.len(), 1, "each began and ended within one");
         }
     }
     let hole = fixture("wal-hole");
