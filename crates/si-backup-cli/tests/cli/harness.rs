@@ -1,5 +1,8 @@
 //! A host of its own for every test: home, state root, store; nothing of this machine but `/usr/bin` and `/bin`.
 
+#[path = "shape.rs"]
+pub(crate) mod shape;
+
 use backup_store::Clock;
 use chrono::{DateTime, Utc};
 use regex::Regex;
@@ -306,6 +309,8 @@ impl Ran {
             panic!("neither data nor checks, or both: {said}");
         };
         assert_eq!(envelope["count"], rows.len(), "{said}");
+        let complaints = shape::complaints(&envelope);
+        assert!(complaints.is_empty(), "not of its schema: {complaints:#?}\n{said}");
         assert!(rows.iter().all(Value::is_object), "{said}");
         if self.code == Some(0) {
             assert!(envelope["error"].is_null(), "{said}");

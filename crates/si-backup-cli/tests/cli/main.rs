@@ -13,6 +13,7 @@ mod help;
 mod interrupted;
 mod output;
 mod rows;
+mod schemas;
 mod secrets;
 mod tampering;
 mod together;
