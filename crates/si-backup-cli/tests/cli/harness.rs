@@ -167,6 +167,14 @@ impl Host {
         self.command_of(env!("CARGO_BIN_EXE_si-backup").as_ref(), args)
     }
 
+    /// A line of a shell, which finds the program by its name.
+    pub(crate) fn shell(&self, line: &str, dir: &Path) -> Ran {
+        let program: &Path = env!("CARGO_BIN_EXE_si-backup").as_ref();
+        let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+        let mut command = self.command_of("sh".as_ref(), ["-euc", line]);
+        Ran::of(command.env("PATH", path).current_dir(dir).output().unwrap())
+    }
+
     fn command_of<A: AsRef<OsStr>>(&self, program: &Path, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(program);
         command.args(args).env_clear().envs(&self.env).current_dir(self.root()).stdin(Stdio::null());

@@ -12,6 +12,7 @@ mod harness;
 mod help;
 mod interrupted;
 mod output;
+mod readme;
 mod rows;
 mod schemas;
 mod secrets;
