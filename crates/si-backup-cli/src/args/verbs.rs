@@ -1,5 +1,5 @@
 use super::{ApplyArgs, RetentionCommand};
-use crate::{CliError, Mode, Report};
+use crate::{CliError, Mode, Report, Rows};
 use backup_contract::Level;
 use clap::{Args, Subcommand};
 use paas_state::OptionalTree;
@@ -304,7 +304,12 @@ impl Command {
                 )
         );
         let mode = if is_dry { Mode::DryRun } else { Mode::Live };
-        Report { mode, ..Report::failed(self.name(), error) }
+        // The rows are called what they are called when there are some.
+        let rows = match self {
+            Self::Doctor | Self::Audit(AuditCommand::Verify) => Rows::Checks(Vec::new()),
+            _ => Rows::Data(Vec::new()),
+        };
+        Report { mode, rows, ..Report::failed(self.name(), error) }
     }
 
     /// Whether its own options ask for one JSON object.

@@ -1,13 +1,13 @@
-use super::{printable, table, time};
-use crate::report::{finding, finding_lines};
+use super::{FindingRow, printable, table, time};
+use crate::report::finding_lines;
 use backup_contract::{Clause, ClauseStatus, ContextName, Due, Finding, Status, Subject, When};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use std::fmt::Write;
 
 /// A row of `policy`: one clause.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClauseRow {
     /// Its identifier.
     pub clause: &'static str,
@@ -27,7 +27,7 @@ pub struct ClauseRow {
     /// What makes it met.
     pub met_when: &'static str,
     /// What was found about it in the apps.
-    pub findings: Vec<Value>,
+    pub findings: Vec<FindingRow>,
     /// The same, as it was found.
     #[serde(skip)]
     pub found: Vec<Finding>,
@@ -44,7 +44,7 @@ impl From<&ClauseStatus> for ClauseRow {
             holds_until: status.holds_until,
             text: Clause::of(status.clause).text,
             met_when: Clause::of(status.clause).met_when,
-            findings: status.findings.iter().map(finding).collect(),
+            findings: status.findings.iter().map(FindingRow::from).collect(),
             found: status.findings.clone(),
         }
     }
@@ -52,6 +52,7 @@ impl From<&ClauseStatus> for ClauseRow {
 
 /// What the rows of `policy` come to.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PolicySummary {
     /// The time that it was judged for.
     pub at: DateTime<Utc>,
@@ -69,6 +70,7 @@ pub struct PolicySummary {
 
 /// Something that is due, now or later.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DueRow {
     /// `snapshot`, `full`, `delta`, `rehearse`, `offsite` or `drill`.
     pub task: &'static str,

@@ -7,6 +7,9 @@ mod plan;
 mod policy;
 mod schedule;
 mod state;
+mod verdict;
+
+pub(super) use verdict::Verdict;
 
 pub(super) use policy::zone_of;
 pub(super) use state::StatePlan;
