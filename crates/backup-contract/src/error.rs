@@ -34,6 +34,9 @@ pub enum Error {
     /// Not the identifier of a clause of the policy.
     #[error("'{0}' is not a clause of the policy")]
     Clause(String),
+    /// Not the name of a profile.
+    #[error("there is no profile '{0}'")]
+    Profile(String),
 }
 
 impl Error {
@@ -47,6 +50,7 @@ impl Error {
             Self::Checksum(_) => "invalid-checksum",
             Self::Level(_) => "invalid-level",
             Self::Clause(_) => "invalid-clause",
+            Self::Profile(_) => "invalid-profile",
         }
     }
 
@@ -62,6 +66,7 @@ impl Error {
             Self::Checksum(_) => "write 'sha256:' and 64 lower-case hexadecimal digits",
             Self::Level(_) => "write 'stored', 'checksum', 'content' or 'restore'",
             Self::Clause(_) => "'si-backup policy' lists the clauses",
+            Self::Profile(_) => "write 'supabase-self-hosted' or 'local-directory'",
         }
     }
 }
