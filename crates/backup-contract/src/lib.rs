@@ -11,7 +11,7 @@
 //! | how far it was proved | [`Level`], by way of [`CheckResult`]s |
 //! | what is wrong | [`Finding`] |
 //! | which clause of the policy says so | [`ClauseId`] |
-//! | what an app must have | [`profile::Profile`] |
+//! | what an app must have | [`profile::Profile`], asked of its [`environment`], its [`engine`] and its [`live`] server |
 //!
 //! The crate is pure: it reads no file, no environment and no clock. Texts are parsed once, at the edge, into types
 //! with private fields; whoever holds the type holds a valid value.
@@ -35,9 +35,12 @@ mod check;
 mod checked;
 mod checksum;
 mod clause;
+pub mod engine;
+pub mod environment;
 mod error;
 mod finding;
 mod level;
+pub mod live;
 mod name;
 pub mod profile;
 mod snapshot;
