@@ -1,5 +1,10 @@
 //! Hostile files give an error or findings fast, in memory that their limit bounds.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test of speed needs a clock, and the crate itself reads none"
+)]
+
 use backup_contract::engine::EngineKind;
 use backup_contract::environment::{EnvFile, Environment, KeyFile, parse_failed};
 use backup_contract::profile::Profile;

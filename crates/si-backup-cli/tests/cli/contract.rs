@@ -14,7 +14,7 @@ fn secret() -> String {
 
 /// The text of an env file that fulfils everything.
 fn sound(app: &str) -> String {
-    let key: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+    let key = "0123456789abcdef".repeat(4);
     format!(
         "# {app}\nWALG_S3_PREFIX=s3://backups/{app}\nWALG_AWS_ACCESS_KEY_ID={secret}id\n\
          WALG_AWS_SECRET_ACCESS_KEY='{secret}'\nWALG_AWS_ENDPOINT=https://s3.eu-central-1.amazonaws.com\n\
@@ -250,6 +250,8 @@ fn a_key_in_a_file_is_looked_at_where_it_is_on_this_host() {
     assert_eq!(codes(&host.json(["contract", "--check"]).expect(10)), ["env-libsodium-key-file"]);
     write(&key_file, &format!("{key}\n"));
     assert!(codes(&host.json(["contract", "--check"]).expect(0)).is_empty());
+    fs::set_permissions(&key_file, Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(codes(&host.json(["contract", "--check"]).expect(10)), ["env-libsodium-key-file"]);
     write(&key_file, &key[2..]);
     assert_eq!(codes(&host.json(["contract", "--check"]).expect(10)), ["env-libsodium-key"]);
     host.edit_settings(
