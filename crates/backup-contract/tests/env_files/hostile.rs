@@ -77,6 +77,17 @@ fn a_megabyte_of_anything_is_read_in_one_pass() {
 }
 
 #[test]
+fn lines_without_a_name_are_read_in_one_pass() {
+    // There is no limit to their number but the file's length: a second look at the rest after each takes a minute.
+    for pattern in ["#\n", "\n", " \n", "# A=b\n\n"] {
+        let started = Instant::now();
+        let text = pattern.repeat(EnvFile::MAX_BYTES / 4 / pattern.len());
+        assert_eq!(EnvFile::parse(text.as_bytes()).unwrap().iter().count(), 0);
+        assert!(started.elapsed() < Duration::from_secs(10), "{pattern:?}: {:?}", started.elapsed());
+    }
+}
+
+#[test]
 fn a_line_of_a_megabyte_is_a_line() {
     let text = format!("WALG_S3_PREFIX={}\nPGHOST=db\n", "a".repeat(EnvFile::MAX_BYTES - 40));
     let file = EnvFile::parse(text.as_bytes()).unwrap();
