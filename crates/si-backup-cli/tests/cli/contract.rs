@@ -3,6 +3,7 @@
 use crate::harness::{Host, NOON, Ran};
 use insta::assert_snapshot;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -32,7 +33,8 @@ fn with_apps(apps: &[&str]) -> Host {
     for app in apps {
         let path = env_file(&host, app);
         write(&path, &sound(app));
-        settings += &format!(
+        let _ = write!(
+            settings,
             "[contexts.default.apps.{app}]\nenv_file = \"{}\"\nrunner = {{ kind = \"local\", pgdata = \"/var/lib/pg\" }}\n",
             path.display()
         );
@@ -161,9 +163,9 @@ fn an_env_file_is_for_its_owner_alone_and_outside_of_git() {
     for by_file in [false, true] {
         let git = host.path(".git");
         if by_file {
-            fs::write(&git, "gitdir: /x").unwrap()
+            fs::write(&git, "gitdir: /x").unwrap();
         } else {
-            fs::create_dir(&git).unwrap()
+            fs::create_dir(&git).unwrap();
         }
         let ran = host.json(["contract", "--check"]).expect(10);
         assert_eq!(codes(&ran), ["env-file-in-git"]);
@@ -192,7 +194,7 @@ fn what_is_no_env_file_is_told_and_never_waited_for() {
     }
     let ran = host.run_unprivileged(["contract", "--check", "--json"]).expect(10);
     assert_eq!(codes(&ran), ["env-file-malformed"], "its owner can read it");
-    fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     let ran = host.run_unprivileged(["contract", "--check", "--json"]).expect(10);
     assert_eq!(codes(&ran), ["env-file-unreadable"]);
 }
