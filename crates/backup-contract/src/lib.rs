@@ -11,6 +11,7 @@
 //! | how far it was proved | [`Level`], by way of [`CheckResult`]s |
 //! | what is wrong | [`Finding`] |
 //! | which clause of the policy says so | [`ClauseId`] |
+//! | what an app must have | [`profile::Profile`], asked of its [`environment`], its [`engine`] and its [`live`] server |
 //!
 //! The crate is pure: it reads no file, no environment and no clock. Texts are parsed once, at the edge, into types
 //! with private fields; whoever holds the type holds a valid value.
@@ -34,12 +35,17 @@ mod check;
 mod checked;
 mod checksum;
 mod clause;
+pub mod engine;
+pub mod environment;
 mod error;
 mod finding;
 mod level;
+pub mod live;
 mod name;
+pub mod profile;
 mod snapshot;
 mod snapshot_id;
+mod stage;
 mod subject;
 
 pub use check::{CheckResult, Outcome};
@@ -52,6 +58,7 @@ pub use level::Level;
 pub use name::{AppSlug, ContextName};
 pub use snapshot::{Problem, Snapshot, SnapshotKind};
 pub use snapshot_id::{SnapshotId, SnapshotRef};
+pub use stage::Stage;
 pub use subject::Subject;
 
 /// The result of parsing one of this crate's nouns.

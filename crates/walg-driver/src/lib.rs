@@ -1,7 +1,7 @@
 //! Databases in WAL-G compatible buckets: to be made, understood, verified and brought back up.
 //!
 //! What is here so far understands a bucket: [`bucket`] is its catalogue, [`wal`] its archive, both read from the objects
-//! alone, and [`verify`] recognises the bytes of a backup. The names of engines are here too; nothing drives them yet.
+//! alone, and [`verify`] recognises the bytes of a backup. Nothing drives an engine yet.
 //!
 //! ```no_run
 //! use backup_store::DirStore;

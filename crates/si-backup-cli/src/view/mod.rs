@@ -2,6 +2,7 @@
 //! people.
 
 mod calendar;
+mod contract;
 mod envelope;
 mod retention;
 mod rows;
@@ -10,6 +11,7 @@ mod schema;
 mod style;
 mod table;
 
+pub use contract::{ContractFindingRow, ContractRow, ContractSummary, ProfileRow, profile_text};
 pub use envelope::{ChainRow, Checks, Data, DoctorRow, Envelope, ErrorRow, FindingRow};
 pub use retention::{
     ApplyRow, ApplySummary, Became, DoneSummary, ExplainedRow, ForecastRow, ForecastSummary, GoneRow,
