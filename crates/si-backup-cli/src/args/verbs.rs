@@ -205,7 +205,7 @@ pub struct ExtractArgs {
     /// Which subject
     #[command(flatten)]
     pub subject: SubjectArgs,
-    /// A new or an empty directory; nothing else is touched
+    /// A new or an empty directory, which is then replaced: not the working directory, nor a mount point
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
     /// Only this file of the snapshot

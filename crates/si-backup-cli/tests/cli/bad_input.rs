@@ -278,6 +278,9 @@ fn a_full_disk_under_an_extraction() {
         host.json(["extract", &id, "--into", at.join("back").to_str().unwrap()]).expect(1).error("disk-full");
     assert!(said.contains("free space"), "{said}");
     assert_eq!(fs::read_dir(&at).unwrap().count(), 0, "nothing half-unpacked is left");
+    // The disk itself cannot be replaced by a directory.
+    let said = host.json(["extract", &id, "--into", at.to_str().unwrap()]).expect(2).error("target-in-use");
+    assert!(said.contains("mount point") && said.contains("disk/restored"), "{said}");
 }
 
 #[test]
