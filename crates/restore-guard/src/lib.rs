@@ -10,7 +10,7 @@
 //! | how far a snapshot is proved | [`Standing`], level by level; every record that does not count has its [`WhyIgnored`] |
 //! | who did what, when | [`Trail`]: hash-chained lines on disk before the act, copied into the store, held against the copies |
 //! | keeping a snapshot whatever the counts say | [`Pins`] |
-//! | telling two contexts of one name apart | [`OriginId`], [`claim_origin`] |
+//! | telling two contexts of one name apart | [`OriginId`], [`claim_origin`], [`Ledger::of_origin`] |
 //!
 //! Evidence is no flag: it is a signed statement over a checksum. A snapshot whose bytes are no longer those of the
 //! statement is unproved, and so is one whose newest verification failed.

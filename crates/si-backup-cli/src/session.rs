@@ -1,5 +1,6 @@
 use crate::args::GlobalArgs;
 use crate::home::Home;
+use crate::place;
 use crate::report::message_of;
 use crate::settings::{self, AppSettings, ContextSettings, Settings, SettingsError, StoreSettings};
 use crate::world::World;
@@ -198,9 +199,12 @@ impl<'w> Session<'w> {
     /// The control store.
     ///
     /// # Errors
-    /// [`CliError::Settings`], [`CliError::Store`].
+    /// [`CliError::Settings`], [`CliError::Store`]; [`CliError::StoreEmptied`] where this home has stored before and
+    /// nothing of that is there.
     pub fn open_store(&self) -> Result<Box<dyn Store>, CliError> {
-        Ok(Box::new(open_store_url(&self.store_settings()?.url, self)?))
+        let store = Box::new(open_store_url(&self.store_settings()?.url, self)?);
+        place::refuse_emptied(self, &*store)?;
+        Ok(store)
     }
 
     /// Who can open the bundles.
