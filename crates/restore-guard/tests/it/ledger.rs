@@ -2,7 +2,7 @@
 
 use crate::support::{TestStore, at, checksum, context, get, keys, origin, put, record, snapshot};
 use backup_contract::{ContextName, Level, Outcome, Subject};
-use restore_guard::{Error, Ledger, OriginId, Question, Scope, TrustedWriters, WriterKey};
+use restore_guard::{Error, Evidence, Ledger, OriginId, Question, Scope, TrustedWriters, WriterKey};
 
 #[test]
 fn what_is_written_is_read_at_every_scope() {
@@ -115,7 +115,7 @@ fn evidence_of_another_context_of_the_same_name_does_not_count() {
     let trusted = TrustedWriters::new([key.public()]);
     let own = origin();
     let records = ledger.of_origin(&own).read(&Scope::Context, &trusted).unwrap();
-    assert_eq!(records.iter().map(|evidence| evidence.key()).collect::<Vec<_>>(), [&ours]);
+    assert_eq!(records.iter().map(Evidence::key).collect::<Vec<_>>(), [&ours]);
     let subject = snapshot(1);
     let question = Question { snapshot: &subject, checksum: checksum(1), origin: None, now: at(60) };
     let standing = records.standing(&question);
