@@ -32,3 +32,7 @@ bench:
 # A bundle of 1 GiB: whole processes, side by side with the pipe of stock tools.
 bench-bundle *args:
     scripts/bench-bundle {{args}}
+
+# Every fuzz target for some seconds each, with cargo-fuzz and the nightly toolchain.
+fuzz *args:
+    scripts/fuzz {{args}}

@@ -21,14 +21,25 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The source of every library and of the command line, without their tests.
-fn code_of_crates() -> Vec<String> {
+/// The source of a crate, without its tests.
+fn code_of(crate_dir: &Path) -> Vec<String> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(root().join("crates")).unwrap() {
-        sources(&entry.unwrap().path().join("src"), &mut files);
-    }
+    sources(&crate_dir.join("src"), &mut files);
     let without_tests = |text: String| text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
     files.iter().map(|file| without_tests(fs::read_to_string(file).unwrap())).collect()
+}
+
+/// The source of every library and of the command line, without their tests.
+fn code_of_crates() -> Vec<String> {
+    crates().iter().flat_map(|dir| code_of(dir)).collect()
+}
+
+fn crates() -> Vec<PathBuf> {
+    fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+fn contract() -> PathBuf {
+    root().join("crates/backup-contract")
 }
 
 fn is_code(text: &str) -> bool {
@@ -58,20 +69,35 @@ fn error_codes() -> BTreeSet<String> {
     codes
 }
 
-/// The first argument of every finding that is made where it can be read off the source.
+/// The first argument of everything that `maker` makes, as far as it is a literal.
+fn made_with(text: &str, maker: &str) -> Vec<Option<String>> {
+    let literal = |rest: &str| rest.trim_start().strip_prefix('"')?.split('"').next().map(str::to_owned);
+    text.split(maker).skip(1).map(literal).collect()
+}
+
+/// The code of every finding that is made where it can be read off the source, but for those about contracts.
 fn finding_codes() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
-    for text in code_of_crates() {
-        for rest in text.split("Finding::new(").skip(1) {
-            codes.extend(
-                rest.trim_start()
-                    .strip_prefix('"')
-                    .and_then(|rest| rest.split('"').next())
-                    .map(str::to_owned),
-            );
-        }
+    for dir in crates().iter().filter(|dir| !dir.ends_with("backup-contract")) {
+        codes.extend(code_of(dir).iter().flat_map(|text| made_with(text, "Finding::new(")).flatten());
     }
     assert!(codes.len() > 8, "the findings were found: {codes:?}");
+    codes
+}
+
+/// The codes of the findings that `backup-contract` makes: there, each is written as a literal.
+fn contract_codes() -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    for text in code_of(&contract()) {
+        for maker in ["Finding::new(", "Fault::new("] {
+            for code in made_with(&text, maker) {
+                let code = code.unwrap_or_else(|| panic!("a code that is no literal, in:\n{text}"));
+                assert!(is_code(&code), "'{code}' is not kebab-case");
+                codes.insert(code);
+            }
+        }
+    }
+    assert!(codes.contains("profile-not-for-production"), "the codes were found: {codes:?}");
     codes
 }
 
@@ -84,6 +110,29 @@ fn every_error_and_finding_has_its_line() {
         .filter(|code| !page.contains(&format!("`{code}`")))
         .collect();
     assert!(missing.is_empty(), "docs/errors.md does not tell of {missing:?}");
+}
+
+#[test]
+fn every_finding_about_a_contract_has_its_section() {
+    let page = fs::read_to_string(root().join("docs/findings.md")).unwrap();
+    let mut told = BTreeSet::new();
+    for section in page.split("\n### ").skip(1) {
+        let (heading, body) = section.split_once('\n').unwrap();
+        let code = heading.trim().trim_matches('`').to_owned();
+        let body = body.split("\n## ").next().unwrap();
+        for part in ["Cause", "Risk", "Remedy"] {
+            let (_, text) = body
+                .split_once(&format!("\n- **{part}:** "))
+                .unwrap_or_else(|| panic!("'{code}' does not tell its {part}"));
+            assert!(text.lines().next().unwrap().len() > 10, "'{code}' hardly tells its {part}");
+        }
+        assert!(told.insert(code), "two sections are about '{}'", heading.trim());
+    }
+    let made = contract_codes();
+    let missing: Vec<_> = made.difference(&told).collect();
+    assert!(missing.is_empty(), "docs/findings.md does not tell of {missing:?}");
+    let orphaned: Vec<_> = told.difference(&made).collect();
+    assert!(orphaned.is_empty(), "docs/findings.md tells of what nothing makes: {orphaned:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@
 //! | what its bytes were | [`Checksum`] |
 //! | how far it was proved | [`Level`], by way of [`CheckResult`]s |
 //! | what is wrong | [`Finding`] |
+//! | what an app must have | [`profile::Profile`], asked of its [`environment`], its [`engine`] and its [`live`] server |
 //! | which clause of the policy says so | [`ClauseId`], whose text is a [`Clause`] |
 //! | what is known, and what is not | [`Facts`], with [`Known`] for each of them |
 //! | how each clause stands | [`assess`], which makes a [`ClauseStatus`] of the facts |
@@ -39,16 +40,21 @@ mod checked;
 mod checksum;
 mod clause;
 mod due;
+pub mod engine;
+pub mod environment;
 mod error;
 mod facts;
 mod finding;
 mod known;
 mod level;
+pub mod live;
 mod name;
 mod policy;
+pub mod profile;
 mod schedule;
 mod snapshot;
 mod snapshot_id;
+mod stage;
 mod subject;
 
 pub use assess::{ClauseStatus, Status, assess};
@@ -74,6 +80,7 @@ pub use policy::{
 pub use schedule::{Rhythm, Rhythms, Schedule};
 pub use snapshot::{Problem, Snapshot, SnapshotKind};
 pub use snapshot_id::{SnapshotId, SnapshotRef};
+pub use stage::Stage;
 pub use subject::Subject;
 
 /// The result of parsing one of this crate's nouns.

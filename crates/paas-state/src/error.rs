@@ -110,6 +110,14 @@ pub enum Error {
     /// Extraction goes into a new or an empty directory.
     #[error("{} is not empty", .0.display())]
     TargetNotEmpty(PathBuf),
+    /// Extraction puts a directory made anew in the place of an empty one, and this one has to stay the one that it is.
+    #[error("{} is {why}, and cannot be replaced", path.display())]
+    TargetInUse {
+        /// The directory.
+        path: PathBuf,
+        /// `the working directory` or `a mount point`.
+        why: &'static str,
+    },
     /// A path was asked for that the snapshot does not hold.
     #[error("{id} holds no file '{path}'")]
     NoSuchFile {
@@ -263,6 +271,7 @@ impl Error {
             Self::Malformed { .. } => "malformed",
             Self::Newer { .. } => "newer-format",
             Self::TargetNotEmpty(_) => "target-not-empty",
+            Self::TargetInUse { .. } => "target-in-use",
             Self::NoSuchFile { .. } => "no-such-file",
             Self::Keeper { .. } => "nothing-would-stay",
             Self::Stopped => "interrupted",
@@ -301,6 +310,9 @@ impl Error {
             Self::Bundle { .. } => "do not use this snapshot; 'si-backup list' names the newest one that was proved".to_owned(),
             Self::Newer { .. } => "use the newer version of si-backup that wrote it".to_owned(),
             Self::TargetNotEmpty(_) => "name a new or an empty directory; nothing that exists is ever overwritten".to_owned(),
+            Self::TargetInUse { path, .. } => {
+                format!("name a new directory in it, such as {}", path.join("restored").display())
+            }
             Self::Keeper { .. } => "find out what changed the store, make a backup with 'si-backup run --state', and plan again".to_owned(),
             Self::NoSuchFile { id, .. } => format!("'si-backup show {id}' lists its files"),
             _ => return None,

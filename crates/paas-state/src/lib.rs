@@ -28,6 +28,9 @@ mod diff;
 mod encryption;
 mod error;
 mod events;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod inventory;
 mod jsonl;

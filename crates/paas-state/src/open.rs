@@ -148,6 +148,25 @@ impl<R: Read> Read for Decrypted<R> {
     }
 }
 
+/// Reads what is beneath the seal, as [`read_bundle`] does.
+#[cfg(fuzzing)]
+pub(crate) fn read_frame(
+    frame: &[u8],
+    expected: Expected<'_>,
+    sink: &mut dyn Sink,
+) -> std::result::Result<Manifest, Stop> {
+    let plain = Plain::new(frame).map_err(|e| Stop::Fault(fault_of(&e)))?;
+    let sealed_size = frame.len() as u64;
+    // No more than a fuzzer has time for.
+    let limit = 16 * 1024 * 1024;
+    read_archive(
+        &mut Bounded { inner: plain, read: 0, limit, sealed_size },
+        expected,
+        sink,
+        &crate::Unwatched,
+    )
+}
+
 /// The plain stream: what is behind decryption and decompression, and the proof that nothing is behind it.
 struct Plain<R: Read> {
     decoder: Option<zstd::Decoder<'static, io::BufReader<Decrypted<R>>>>,
@@ -264,7 +283,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn read_archive(
+pub(crate) fn read_archive(
     reader: &mut dyn Read,
     expected: Expected<'_>,
     sink: &mut dyn Sink,

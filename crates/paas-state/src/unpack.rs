@@ -8,11 +8,15 @@ use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, File, OpenOptions, OpenOptions
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// From how many files on the file system is flushed whole, which then costs less than flushing one after the other.
 const MANY: usize = 64;
+
+/// Why a directory cannot be replaced.
+const MOUNTED: &str = "a mount point";
 
 /// The files of a snapshot, unpacked beside their target and proved equal to the manifest, not yet visible there.
 ///
@@ -42,10 +46,12 @@ impl StagedTree {
         &self.staging.path
     }
 
-    /// Makes everything durable, then visible at the target, in one rename.
+    /// Makes everything durable, then visible at the target, in one rename. An empty directory that is there is replaced:
+    /// to fill it would take a rename for each of its entries, and who looks meanwhile would see a part.
     ///
     /// # Errors
-    /// [`Error::TargetNotEmpty`] when something was put there meanwhile; [`Error::Io`].
+    /// [`Error::TargetNotEmpty`] when something was put there meanwhile; [`Error::TargetInUse`] when something was
+    /// mounted there; [`Error::Io`].
     pub fn publish(mut self) -> Result<Manifest> {
         let staging = &mut self.staging;
         staging.settle(&self.manifest)?;
@@ -65,6 +71,9 @@ impl StagedTree {
                 ) =>
             {
                 return Err(Error::TargetNotEmpty(staging.target.clone()));
+            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::CrossesDevices) => {
+                return Err(Error::TargetInUse { path: staging.target.clone(), why: MOUNTED });
             }
             Err(e) => return Err(io("rename", &staging.target)(e)),
         }
@@ -97,13 +106,16 @@ impl Staging {
     /// With `only`, that file alone is unpacked; the rest of the bundle is read and proved all the same.
     ///
     /// # Errors
-    /// [`Error::TargetNotEmpty`]; [`Error::Store`] inside a git work tree; [`Error::Io`].
+    /// [`Error::TargetNotEmpty`]; [`Error::TargetInUse`] for the working directory of this process and for a mount point,
+    /// which cannot be replaced; [`Error::Store`] inside a git work tree; [`Error::Io`].
     pub fn beside(target: &Path, only: Option<StatePath>) -> Result<Self> {
         let target = std::path::absolute(target).map_err(|source| Error::Io {
             operation: "resolve",
             path: target.to_owned(),
             source,
         })?;
+        // What a link leads to is replaced, not the link.
+        let target = std::fs::canonicalize(&target).unwrap_or(target);
         outside_git_work_tree(&target)?;
         let io = |operation, path: &Path| {
             let path = path.to_owned();
@@ -122,6 +134,9 @@ impl Staging {
         let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
             return Err(Error::TargetNotEmpty(target));
         };
+        if let Some(why) = why_it_stays(&target, parent).map_err(io("look at", &target))? {
+            return Err(Error::TargetInUse { path: target, why });
+        }
         let mut hidden = OsString::from(".");
         hidden.push(name);
         let mut random = [0; 4];
@@ -222,6 +237,22 @@ impl Staging {
         }
         Ok(durable::sync_dir(&self.path)?)
     }
+}
+
+/// Why a directory that is there must stay the one that it is: a process that works in it would be left in one that is
+/// deleted, and a file system cannot be replaced by a directory.
+fn why_it_stays(target: &Path, parent: &Path) -> io::Result<Option<&'static str>> {
+    let found = match std::fs::metadata(target) {
+        Ok(found) => found,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    // A working directory that was deleted is none that could be replaced.
+    let here = std::fs::metadata(".").ok();
+    if here.is_some_and(|here| (here.dev(), here.ino()) == (found.dev(), found.ino())) {
+        return Ok(Some("the working directory"));
+    }
+    Ok((std::fs::metadata(parent)?.dev() != found.dev()).then_some(MOUNTED))
 }
 
 impl Sink for Staging {

@@ -33,14 +33,22 @@ macro_rules! random_id {
                 Ok(Self(format!("{:032x}", u128::from_be_bytes(random()?))))
             }
 
+            /// Reads the id from its file; `None` where there is no such file.
+            ///
+            /// # Errors
+            /// [`Error::Io`], and [`Error::InvalidId`] for a file with anything else in it.
+            pub fn open(path: &Path) -> Result<Option<Self>> {
+                disk::read_if_there(path)?.map(|text| text.trim_end().parse()).transpose()
+            }
+
             /// Reads the id from its file, and makes both when there is no such file. Of several processes that do so
             /// at once, all get the same id.
             ///
             /// # Errors
             /// [`Error::Io`], and [`Error::InvalidId`] for a file with anything else in it.
             pub fn open_or_create(path: &Path) -> Result<Self> {
-                if let Some(text) = disk::read_if_there(path)? {
-                    return text.trim_end().parse();
+                if let Some(id) = Self::open(path)? {
+                    return Ok(id);
                 }
                 let id = Self::generate()?;
                 match durable::write_new(path, format!("{id}\n").as_bytes(), disk::PRIVATE) {
@@ -136,7 +144,11 @@ mod tests {
             assert!(ids.iter().all(|id| id == &ids[0]));
             std::fs::remove_file(&path).unwrap();
         }
+        assert_eq!(WriterId::open(&path).unwrap(), None);
+        let id = WriterId::open_or_create(&path).unwrap();
+        assert_eq!(WriterId::open(&path).unwrap(), Some(id));
         std::fs::write(&path, "something else").unwrap();
+        assert!(matches!(WriterId::open(&path), Err(Error::InvalidId { .. })));
         assert!(matches!(WriterId::open_or_create(&path), Err(Error::InvalidId { .. })));
     }
 }

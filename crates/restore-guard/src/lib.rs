@@ -11,7 +11,7 @@
 //! | who did what, when | [`Trail`]: hash-chained lines on disk before the act, copied into the store, held against the copies |
 //! | keeping a snapshot whatever the counts say | [`Pins`] |
 //! | all of that in the words of the policy | [`rehearsals_of`], [`drills_of`], [`trail_facts`] |
-//! | telling two contexts of one name apart | [`OriginId`], [`claim_origin`] |
+//! | telling two contexts of one name apart | [`OriginId`], [`claim_origin`], [`Ledger::of_origin`] |
 //!
 //! Evidence is no flag: it is a signed statement over a checksum. A snapshot whose bytes are no longer those of the
 //! statement is unproved, and so is one whose newest verification failed.

@@ -344,6 +344,7 @@ fn of_code(code: &str) -> u8 {
         | "identity-invalid"
         | "identity-exposed"
         | "target-not-empty"
+        | "target-in-use"
         | "no-such-file"
         | "key-exposed"
         | "invalid-signing-key"

@@ -15,6 +15,7 @@
 pub mod args;
 mod error;
 mod home;
+mod place;
 mod progress;
 mod report;
 mod session;

@@ -1,10 +1,11 @@
 use crate::args::GlobalArgs;
 use crate::home::Home;
+use crate::place;
 use crate::report::message_of;
-use crate::settings::{self, ContextSettings, Settings, SettingsError, StoreSettings};
+use crate::settings::{self, AppSettings, ContextSettings, Settings, SettingsError, StoreSettings};
 use crate::world::World;
 use crate::{CliError, ProgressMode};
-use backup_contract::ContextName;
+use backup_contract::{AppSlug, ContextName};
 use backup_store::{DirStore, Holder, Lease, LeaseRequest, Store, outside_git_work_tree};
 use chrono::{DateTime, Utc};
 use paas_state::{AllowList, ContextDir, Identities, Recipients};
@@ -135,6 +136,19 @@ impl<'w> Session<'w> {
         })?)
     }
 
+    /// The settings of one app of the context.
+    ///
+    /// # Errors
+    /// [`CliError::Settings`].
+    pub fn app_settings(&self, app: &AppSlug) -> Result<&AppSettings, CliError> {
+        let apps = &self.context_settings()?.apps;
+        Ok(apps.get(app).ok_or_else(|| SettingsError::NoApp {
+            context: self.context.to_string(),
+            app: app.to_string(),
+            known: apps.keys().map(ToString::to_string).collect(),
+        })?)
+    }
+
     /// A path of the settings, with a leading `~/` resolved.
     ///
     /// # Errors
@@ -185,9 +199,12 @@ impl<'w> Session<'w> {
     /// The control store.
     ///
     /// # Errors
-    /// [`CliError::Settings`], [`CliError::Store`].
+    /// [`CliError::Settings`], [`CliError::Store`]; [`CliError::StoreEmptied`] where this home has stored before and
+    /// nothing of that is there.
     pub fn open_store(&self) -> Result<Box<dyn Store>, CliError> {
-        Ok(Box::new(open_store_url(&self.store_settings()?.url, self)?))
+        let store = Box::new(open_store_url(&self.store_settings()?.url, self)?);
+        place::refuse_emptied(self, &*store)?;
+        Ok(store)
     }
 
     /// Who can open the bundles.

@@ -1,9 +1,10 @@
+use crate::place::origin_meant;
 use crate::{CliError, Session};
 use backup_contract::{ContextName, Level, Snapshot, SnapshotRef, Subject};
 use backup_store::{LockKeeper, Store};
 use chrono::{DateTime, Utc};
 use paas_state::{Catalogue, Record, UnverifiedBundle};
-use restore_guard::{Ledger, PinSet, Pins, Question, Records, Scope, Standing};
+use restore_guard::{Ledger, OriginId, PinSet, Pins, Question, Records, Scope, Standing};
 use std::cell::OnceCell;
 
 /// The state snapshots of a context with what is known about them: catalogue, evidence and pins, joined by id and
@@ -19,6 +20,7 @@ pub struct Shelf<'a> {
     has_locks: OnceCell<bool>,
     store: &'a dyn Store,
     context: ContextName,
+    origin: Option<OriginId>,
     now: DateTime<Utc>,
 }
 
@@ -41,14 +43,17 @@ impl<'a> Shelf<'a> {
         now: DateTime<Utc>,
     ) -> Result<Self, CliError> {
         let context = session.context.clone();
+        let origin = origin_meant(session, store)?;
+        let ledger = Ledger::new(store, &context);
+        let ledger = origin.as_ref().map_or(ledger, |origin| ledger.of_origin(origin));
         Ok(Self {
             catalogue: Catalogue::read(store, &context)?,
-            evidence: Ledger::new(store, &context)
-                .read(&Scope::Subject(Subject::State), &session.trusted()?)?,
+            evidence: ledger.read(&Scope::Subject(Subject::State), &session.trusted()?)?,
             pins: Pins::new(store, &context).read(Some(&Subject::State))?,
             has_locks: OnceCell::new(),
             store,
             context,
+            origin,
             now,
         })
     }
@@ -67,7 +72,7 @@ impl<'a> Shelf<'a> {
         if text == "LATEST" {
             let sound = |snapshot: &&Snapshot| {
                 let failed = self.failed(snapshot).is_some_and(|(level, _)| level <= Level::Checksum);
-                snapshot.restorable() && !snapshot.suspect && !failed
+                snapshot.restorable() && !snapshot.suspect && !failed && !self.is_foreign(snapshot)
             };
             // Where every one of them failed, the newest is still the one that is meant.
             let newest = self.snapshots().iter().rev().find(sound).or(self.catalogue.newest_restorable());
@@ -109,13 +114,24 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// How far a snapshot is proved; `None` for one without a checksum, of which nothing can be.
+    /// Whether a snapshot says that it is of another context of this name: somebody copied it here.
+    #[must_use]
+    pub fn is_foreign(&self, snapshot: &Snapshot) -> bool {
+        let made_under = self.catalogue.records.get(&snapshot.id).and_then(|record| record.origin.as_deref());
+        let ours = self.origin.as_ref().map(OriginId::as_str);
+        made_under.is_some_and(|made_under| ours.is_some_and(|ours| ours != made_under))
+    }
+
+    /// How far a snapshot is proved; `None` for one without a checksum, or with an origin that is none, of which nothing
+    /// can be.
     #[must_use]
     pub fn standing(&self, snapshot: &Snapshot) -> Option<Standing<'_>> {
+        let record = self.catalogue.records.get(&snapshot.id)?;
+        let made_under: Option<OriginId> = record.origin.as_deref().map(str::parse).transpose().ok()?;
         let question = Question {
             snapshot: &reference(snapshot),
-            checksum: snapshot.checksum?,
-            origin: None,
+            checksum: record.checksum,
+            origin: made_under.as_ref(),
             now: self.now,
         };
         Some(self.evidence.standing(&question))

@@ -88,7 +88,7 @@ pub enum WhyIgnored {
         found: Checksum,
     },
     /// It is about another context of the same name.
-    #[error("it is about a context of the same name with another origin ({found})")]
+    #[error("it is about a context of the same name and of another origin ({found})")]
     OtherOrigin {
         /// The origin that it is about.
         found: crate::OriginId,

@@ -1,5 +1,6 @@
-use super::{EvidenceRecord, Ignored, RecordName, Records, UnverifiedEvidence, WhyIgnored};
-use crate::{Error, Result, TrustedWriters, WriterKey, objects};
+use super::standing::of_another_origin;
+use super::{Evidence, EvidenceRecord, Ignored, RecordName, Records, UnverifiedEvidence, WhyIgnored};
+use crate::{Error, OriginId, Result, TrustedWriters, WriterKey, objects};
 use backup_contract::{ContextName, SnapshotRef, Subject};
 use backup_store::{Key, Prefix, Store};
 
@@ -9,6 +10,7 @@ use backup_store::{Key, Prefix, Store};
 pub struct Ledger<'a> {
     store: &'a dyn Store,
     context: &'a ContextName,
+    origin: Option<&'a OriginId>,
 }
 
 /// How much of a ledger is meant.
@@ -25,7 +27,14 @@ pub enum Scope {
 impl<'a> Ledger<'a> {
     /// The ledger of `context` in `store`.
     pub const fn new(store: &'a dyn Store, context: &'a ContextName) -> Self {
-        Self { store, context }
+        Self { store, context, origin: None }
+    }
+
+    /// The same ledger, in which nothing counts that is about another context of that name: such evidence was copied
+    /// here from its store, with the bundle that it is about.
+    #[must_use]
+    pub const fn of_origin(self, origin: &'a OriginId) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 
     /// Signs a record and writes it, durable when this returns. Returns where it lies.
@@ -59,7 +68,8 @@ impl<'a> Ledger<'a> {
         Ok(names)
     }
 
-    /// Reads the records and believes those of trusted writers; the others are kept with the reason against them.
+    /// Reads the records and believes those of trusted writers about this context; the others are kept with the reason
+    /// against them.
     ///
     /// # Errors
     /// [`Error::Store`], when the store cannot be listed or a record cannot be read: it could be the one that says
@@ -71,13 +81,21 @@ impl<'a> Ledger<'a> {
             let key = meta?.key;
             match self.read_one(&key)? {
                 None => {}
-                Some(found) => match found.and_then(|found| found.verify(trusted)) {
+                Some(found) => match found.and_then(|found| found.verify(trusted)).and_then(|e| self.ours(e))
+                {
                     Ok(found) => evidence.push(found),
                     Err(why) => ignored.push(Ignored { key, why }),
                 },
             }
         }
         Ok(Records::new(evidence, ignored))
+    }
+
+    fn ours(&self, evidence: Evidence) -> Result<Evidence, WhyIgnored> {
+        match of_another_origin(&evidence, self.origin) {
+            Some(why) => Err(why),
+            None => Ok(evidence),
+        }
     }
 
     fn read_one(&self, key: &Key) -> Result<Option<Result<UnverifiedEvidence, WhyIgnored>>> {

@@ -16,7 +16,8 @@ pub struct Question<'a> {
     pub snapshot: &'a SnapshotRef,
     /// Its bytes now. Evidence of others counts for nothing.
     pub checksum: Checksum,
-    /// Which context of its name; `None` to believe evidence of any.
+    /// Under which origin it was made, as its record says; `None` where it says nothing. Whether that is the context's
+    /// own is for [`Ledger::of_origin`](super::Ledger::of_origin) to ask.
     pub origin: Option<&'a OriginId>,
     /// The time.
     pub now: DateTime<Utc>,
@@ -72,10 +73,13 @@ fn why_ignored(evidence: &Evidence, question: &Question<'_>) -> Option<WhyIgnore
     if record.checksum != question.checksum {
         return Some(WhyIgnored::OtherChecksum { found: record.checksum });
     }
-    if question.origin.is_some_and(|origin| *origin != record.origin) {
-        return Some(WhyIgnored::OtherOrigin { found: record.origin.clone() });
-    }
-    from_the_future(evidence, question.now)
+    of_another_origin(evidence, question.origin).or_else(|| from_the_future(evidence, question.now))
+}
+
+/// Evidence of another context of the same name says nothing about this one, whether it passed or failed.
+pub(super) fn of_another_origin(evidence: &Evidence, origin: Option<&OriginId>) -> Option<WhyIgnored> {
+    let found = &evidence.record().origin;
+    origin.filter(|origin| *origin != found).map(|_| WhyIgnored::OtherOrigin { found: found.clone() })
 }
 
 impl Records {

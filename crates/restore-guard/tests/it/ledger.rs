@@ -1,8 +1,8 @@
 //! The ledger in a store.
 
-use crate::support::{TestStore, at, checksum, context, get, keys, put, record, snapshot};
+use crate::support::{TestStore, at, checksum, context, get, keys, origin, put, record, snapshot};
 use backup_contract::{ContextName, Level, Outcome, Subject};
-use restore_guard::{Error, Ledger, Question, Scope, TrustedWriters, WriterKey};
+use restore_guard::{Error, Evidence, Ledger, OriginId, Question, Scope, TrustedWriters, WriterKey};
 
 #[test]
 fn what_is_written_is_read_at_every_scope() {
@@ -97,6 +97,38 @@ fn what_does_not_count_is_returned_with_its_reason() {
     let both = TrustedWriters::new([key.public(), stranger.public()]);
     let records = ledger.read(&Scope::Snapshot(subject.clone()), &both).unwrap();
     assert_eq!(records.standing(&question).proved().unwrap().0, Level::Restore);
+}
+
+#[test]
+fn evidence_of_another_context_of_the_same_name_does_not_count() {
+    let (store, key, context) = (TestStore::new(), WriterKey::generate().unwrap(), context());
+    let ledger = Ledger::new(&store, &context);
+    let ours = ledger.write(&record(Level::Checksum, Outcome::Passed, 0), &key).unwrap();
+    // Signed by a trusted writer, at its right key, over the same bytes: and about the other host's context.
+    let mut copied = record(Level::Restore, Outcome::Passed, 1);
+    copied.origin = OriginId::generate().unwrap();
+    let theirs = ledger.write(&copied, &key).unwrap();
+    let mut failed = record(Level::Stored, Outcome::Failed, 2);
+    failed.origin = copied.origin.clone();
+    ledger.write(&failed, &key).unwrap();
+
+    let trusted = TrustedWriters::new([key.public()]);
+    let own = origin();
+    let records = ledger.of_origin(&own).read(&Scope::Context, &trusted).unwrap();
+    assert_eq!(records.iter().map(Evidence::key).collect::<Vec<_>>(), [&ours]);
+    let subject = snapshot(1);
+    let question = Question { snapshot: &subject, checksum: checksum(1), origin: None, now: at(60) };
+    let standing = records.standing(&question);
+    assert_eq!(standing.proved().map(|(level, _)| level), Some(Level::Checksum));
+    assert!(standing.failure().is_none());
+    let why: Vec<_> = standing.ignored().iter().map(|ignored| ignored.why.code()).collect();
+    assert_eq!(why, ["other-origin"; 2]);
+    let newest = records.newest_per_level(&Subject::State, at(60));
+    assert!(newest[&Level::Restore].passed.is_none() && newest[&Level::Stored].failed.is_none());
+    // The other host reads the same objects the other way round.
+    let records = ledger.of_origin(&copied.origin).read(&Scope::Context, &trusted).unwrap();
+    assert_eq!(records.len(), 2);
+    assert!(records.iter().any(|evidence| *evidence.key() == theirs));
 }
 
 #[test]

@@ -256,6 +256,19 @@ fn snapshots(session: &Session<'_>, store: &dyn Store) -> Checked {
             );
         }
     }
+    let foreign = shelf.snapshots().iter().filter(|snapshot| shelf.is_foreign(snapshot)).count();
+    if foreign > 0 {
+        add(
+            "foreign-snapshot",
+            Severity::Warning,
+            "state".into(),
+            format!(
+                "has {} of another context of this name",
+                crate::view::count(foreign, "snapshot", "snapshots")
+            ),
+            "nothing proves them here, and LATEST is none of them; find out who copied them into this store",
+        );
+    }
     for stray in &shelf.catalogue.strays {
         add(
             "stray-object",

@@ -1,5 +1,5 @@
-use super::settings_copy;
 use crate::args::InitArgs;
+use crate::place::{self, Sealed};
 use crate::report::row;
 use crate::session::open_store_url;
 use crate::settings::{SettingsError, render_template};
@@ -111,8 +111,22 @@ fn signing_key(session: &Session<'_>) -> Result<WriterKey, CliError> {
 
 /// Claims the context's place in the store for this home, and publishes this writer's key there.
 pub(super) fn claim(session: &Session<'_>, store: &dyn Store, key: &WriterKey) -> Result<OriginId, CliError> {
-    let dir = session.home.directory("origin")?;
-    let origin = OriginId::open_or_create(&dir.join(session.context.as_str()))?;
+    let claimed = read_origin(store, &session.context)?;
+    // A claim is never removed: where there is none any more, this is not the store that it was.
+    if claimed.is_none() && Sealed::last_in(session, store).is_some() {
+        return Err(CliError::StoreEmptied { store: store.location(), memory: Sealed::file(session) });
+    }
+    let foreign = |theirs: &OriginRecord| CliError::ForeignOrigin {
+        context: session.context.to_string(),
+        by: place::by(theirs),
+    };
+    session.home.directory("origin")?;
+    let file = place::origin_file(session);
+    // A home that has no origin is given none where the place is another's: it would be taken for its own ever after.
+    if let (Some(theirs), None) = (&claimed, OriginId::open(&file)?) {
+        return Err(foreign(theirs));
+    }
+    let origin = OriginId::open_or_create(&file)?;
     let writer = session.home.writer()?;
     let record = OriginRecord {
         context: session.context.clone(),
@@ -122,17 +136,8 @@ pub(super) fn claim(session: &Session<'_>, store: &dyn Store, key: &WriterKey) -
         operator: session.operator(),
         claimed_at: session.now(),
     };
-    // A claim is never removed: where there is none any more, this is not the store that it was.
-    if let Some(memory) = settings_copy::memory_of(session, store)
-        && read_origin(store, &session.context)?.is_none()
-    {
-        return Err(CliError::StoreEmptied { store: store.location(), memory });
-    }
     if let Claim::Foreign(theirs) = claim_origin(store, &record)? {
-        return Err(CliError::ForeignOrigin {
-            context: session.context.to_string(),
-            by: format!("{} on {}", theirs.operator, theirs.host),
-        });
+        return Err(foreign(&theirs));
     }
     let record = WriterRecord {
         context: session.context.clone(),

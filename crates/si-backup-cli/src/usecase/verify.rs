@@ -1,13 +1,13 @@
 use super::init;
 use super::prove::{Verification, prove, write_evidence};
 use crate::args::VerifyArgs;
-use crate::report::row;
+use crate::report::{message_of, row};
 use crate::shelf::reference;
 use crate::view::{self, VerifyRow};
 use crate::{CliError, Report, Session, Shelf, metered};
 use backup_contract::{CheckResult, Level, Outcome, Snapshot};
 use backup_store::Store;
-use paas_state::Identities;
+use paas_state::{Identities, record_key};
 use restore_guard::{ActOutcome, Action, OriginId, read_origin};
 
 /// Proves snapshots, and writes the evidence beside them.
@@ -16,7 +16,8 @@ pub(super) fn verify(session: &Session<'_>, args: &VerifyArgs) -> Result<Report,
         return Err(CliError::usage("this version proves up to level 'content'", "use --level content"));
     }
     let store = session.open_store()?;
-    // Any host may prove a context's snapshots; whether its word counts is for those to say who trust its key.
+    // Any host may prove a context's snapshots, also one that has another of that name; whether its word counts is for
+    // those to say who trust its key.
     let origin = match read_origin(&*store, &session.context)? {
         Some(record) => record.origin,
         None => init::claim(session, &*store, &session.home.open_signing_key()?)?,
@@ -33,16 +34,25 @@ pub(super) fn verify(session: &Session<'_>, args: &VerifyArgs) -> Result<Report,
     let mut text = String::new();
     let mut failure = None;
     for snapshot in chosen {
-        let (verification, evidence) = match one.verify(snapshot, args.level) {
+        let verified = match one.verify(snapshot, args.level) {
             // One that cannot be looked at must not keep the others from being proved.
             Err(error) if args.all && error.code() != "interrupted" => {
-                (unreadable(session, args.level, &error), None)
+                one.unsigned(snapshot, args.level, message_of(&error))
             }
             verified => verified?,
         };
+        let id = reference(snapshot).to_string();
+        let (verification, evidence) = match verified {
+            Verified::Signed(verification, evidence) => (verification, Some(evidence)),
+            Verified::Unsigned(verification) => (verification, None),
+            Verified::Gone if args.all => {
+                session.warn(format!("{id} was deleted meanwhile; nothing is said of it"));
+                continue;
+            }
+            Verified::Gone => return Err(CliError::NoSnapshot(id)),
+        };
         text += &line(snapshot, &verification);
         if let Some(why) = verification.failure() {
-            let id = reference(snapshot).to_string();
             failure.get_or_insert(CliError::NotProved { id, level: args.level, why });
         }
         rows.push(row(&VerifyRow {
@@ -84,8 +94,18 @@ struct One<'a> {
     identities: Option<Identities>,
 }
 
+/// What came of looking at a snapshot.
+enum Verified {
+    /// It was looked at, and what was found is evidence at this key.
+    Signed(Verification, String),
+    /// What is wrong is nothing that evidence could be about.
+    Unsigned(Verification),
+    /// Somebody deleted it meanwhile, and what was found is of a deletion that was half-way.
+    Gone,
+}
+
 impl One<'_> {
-    fn verify(&self, snapshot: &Snapshot, level: Level) -> Result<(Verification, Option<String>), CliError> {
+    fn verify(&self, snapshot: &Snapshot, level: Level) -> Result<Verified, CliError> {
         let session = self.session;
         let record = match self.shelf.record(snapshot) {
             Ok(record) => record,
@@ -93,10 +113,21 @@ impl One<'_> {
                 e @ (paas_state::Error::Malformed { .. } | paas_state::Error::Newer { .. }),
             )) => {
                 // Without a checksum there is nothing that evidence could be about.
-                return Ok((unreadable(session, level, &e.into()), None));
+                return Ok(self.unsigned(snapshot, level, message_of(&e.into())));
+            }
+            Err(CliError::State(paas_state::Error::Store(backup_store::Error::NotFound { .. }))) => {
+                return Ok(Verified::Gone);
             }
             Err(e) => return Err(e),
         };
+        if let Some(theirs) = record.origin.as_deref().filter(|origin| *origin != self.origin.as_str()) {
+            // It was copied here. To sign that it is sound would make it one of this context's.
+            let why = format!(
+                "it is of another context named '{}', with origin {theirs} and not {}",
+                session.context, self.origin
+            );
+            return Ok(self.unsigned(snapshot, level, why));
+        }
         let bundle = self.shelf.bundle(snapshot)?;
         let (mode, interrupts) = (session.progress(), &session.world.interrupts);
         let what = format!("verifying {}", snapshot.id);
@@ -107,12 +138,15 @@ impl One<'_> {
             Ok(verification) => verification,
             // That this program is too old to understand it says nothing against it.
             Err(CliError::State(e @ paas_state::Error::Newer { .. })) => {
-                return Ok((unreadable(session, level, &e.into()), None));
+                return Ok(self.unsigned(snapshot, level, message_of(&e.into())));
             }
             Err(error) => return Err(session.explain(error)),
         };
-        let evidence = write_evidence(session, self.store, &record, &self.origin, &verification)?;
         let passed = verification.outcome() == Outcome::Passed;
+        if !passed && self.is_gone(snapshot)? {
+            return Ok(Verified::Gone);
+        }
+        let evidence = write_evidence(session, self.store, &record, &self.origin, &verification)?;
         let entry = session
             .event(Action::Verify, if passed { ActOutcome::Done } else { ActOutcome::Failed })
             .snapshot(reference(snapshot))
@@ -120,19 +154,33 @@ impl One<'_> {
             .detail("level", verification.level.as_str())
             .detail("evidence", evidence.clone());
         session.record(&entry, Some(self.store))?;
-        Ok((verification, Some(evidence)))
+        Ok(Verified::Signed(verification, evidence))
     }
-}
 
-fn unreadable(session: &Session<'_>, level: Level, error: &CliError) -> Verification {
-    let now = session.now();
-    let check = CheckResult {
-        name: "record".into(),
-        ok: false,
-        detail: crate::report::message_of(error),
-        duration_ms: 0,
-    };
-    Verification { level, checks: vec![check], started_at: now, finished_at: now, accounted: None }
+    /// A failure that nobody signs.
+    fn unsigned(&self, snapshot: &Snapshot, level: Level, why: String) -> Verified {
+        if self.is_gone(snapshot).is_ok_and(|gone| gone) {
+            return Verified::Gone;
+        }
+        let now = self.session.now();
+        let check = CheckResult { name: "record".into(), ok: false, detail: why, duration_ms: 0 };
+        Verified::Unsigned(Verification {
+            level,
+            checks: vec![check],
+            started_at: now,
+            finished_at: now,
+            accounted: None,
+        })
+    }
+
+    /// Whether the record is not there any more: a deletion takes it first.
+    fn is_gone(&self, snapshot: &Snapshot) -> Result<bool, CliError> {
+        match self.store.head(&record_key(&self.session.context, &snapshot.id)?, None) {
+            Ok(_) => Ok(false),
+            Err(backup_store::Error::NotFound { .. }) => Ok(true),
+            Err(e) => Err(e.into()),
+        }
+    }
 }
 
 fn line(snapshot: &Snapshot, verification: &Verification) -> String {

@@ -2,6 +2,7 @@
 //! people.
 
 mod calendar;
+mod contract;
 mod envelope;
 mod policy;
 mod retention;
@@ -11,6 +12,7 @@ mod schema;
 mod style;
 mod table;
 
+pub use contract::{ContractFindingRow, ContractRow, ContractSummary, ProfileRow, profile_text};
 pub use envelope::{ChainRow, Checks, Data, DoctorRow, Envelope, ErrorRow, FindingRow};
 pub use policy::{ClauseRow, DueRow, PolicySummary, due_lines, policy_junit, policy_text};
 pub use retention::{

@@ -1,9 +1,9 @@
 //! The shape of what `--json` prints, for programs that read it: one JSON Schema a command, made from the row types.
 
 use super::{
-    ApplyRow, ApplySummary, AuditRow, ChainRow, Checks, ClauseRow, Data, DiffRow, DoctorRow, Envelope,
-    ExplainedRow, ExtractRow, ForecastRow, ForecastSummary, InitRow, KitRow, ListRow, PinRow, PlanSummary,
-    PolicySummary, RunRow, ShowRow, StatusRow, VerifyRow,
+    ApplyRow, ApplySummary, AuditRow, ChainRow, Checks, ClauseRow, ContractRow, ContractSummary, Data,
+    DiffRow, DoctorRow, Envelope, ExplainedRow, ExtractRow, ForecastRow, ForecastSummary, InitRow, KitRow,
+    ListRow, PinRow, PlanSummary, PolicySummary, RunRow, ShowRow, StatusRow, VerifyRow,
 };
 use paas_state::Event;
 use schemars::generate::SchemaSettings;
@@ -36,6 +36,7 @@ pub fn schemas() -> Vec<CommandSchema> {
         of::<Data<Nothing>, Nothing>("backup"),
         of::<Data<InitRow>, Nothing>("backup init"),
         of::<Data<KitRow>, Nothing>("backup kit"),
+        of::<Data<ContractRow>, ContractSummary>("backup contract"),
         of::<Data<RunRow>, Nothing>("backup run"),
         of::<Data<StatusRow>, Nothing>("backup status"),
         of::<Data<ListRow>, Nothing>("backup list"),

@@ -214,16 +214,43 @@ fn a_mount_point_without_its_disk_is_not_taken_for_the_store() {
     let away = host.path("away");
     fs::rename(host.store(), &away).unwrap();
     fs::create_dir(host.store()).unwrap();
-    for args in [&["run"][..], &["verify"], &["pin", &id, "--reason", "x"]] {
+    for args in [
+        &["run"][..],
+        &["list"],
+        &["status"],
+        &["verify"],
+        &["verify", "--all"],
+        &["show", "LATEST"],
+        &["diff", "LATEST"],
+        &["extract", "LATEST", "--into", "x"],
+        &["pin", &id, "--reason", "x"],
+        &["unpin", &id],
+        &["audit", "list"],
+        &["audit", "verify"],
+        &["kit"],
+        &["kit", "--out", "sheet.txt"],
+        &["retention", "plan"],
+        &["retention", "apply"],
+        &["retention", "apply", "--yes"],
+        &["retention", "forecast"],
+    ] {
         let said = host.json(args).expect(2).error("store-missing");
-        assert!(said.contains("mount") && said.contains("sealed-default.json"), "{said}");
+        assert!(said.contains("mount") && said.contains("sealed-default.json"), "{args:?}: {said}");
     }
-    host.json(["status"]).expect(10).error("not-proved");
+    let doctor = host.json(["doctor"]).expect(10).data();
+    assert!(doctor.iter().any(|check| check["code"] == "store-missing"), "{doctor:#?}");
+    assert!(!host.path("sheet.txt").exists(), "no sheet that says that nothing is proved");
     assert_eq!(fs::read_dir(host.store()).unwrap().count(), 0, "nothing is written below the mount point");
     // With the disk back everything is there.
     fs::remove_dir(host.store()).unwrap();
     fs::rename(&away, host.store()).unwrap();
     nothing_is_lost(&host, &[id]);
+    // Nor does it take more than one thing of it to know the store by.
+    let ids = host.ids();
+    fs::remove_dir_all(host.store().join("settings")).unwrap();
+    assert_eq!(host.ids(), ids);
+    fs::remove_dir_all(host.store().join("origin")).unwrap();
+    assert_eq!(host.ids(), ids, "what is there can be read, whatever else was removed");
     // A store that was emptied on purpose is begun anew when that is said.
     fs::remove_dir_all(host.store()).unwrap();
     fs::create_dir(host.store()).unwrap();
@@ -278,6 +305,9 @@ fn a_full_disk_under_an_extraction() {
         host.json(["extract", &id, "--into", at.join("back").to_str().unwrap()]).expect(1).error("disk-full");
     assert!(said.contains("free space"), "{said}");
     assert_eq!(fs::read_dir(&at).unwrap().count(), 0, "nothing half-unpacked is left");
+    // The disk itself cannot be replaced by a directory.
+    let said = host.json(["extract", &id, "--into", at.to_str().unwrap()]).expect(2).error("target-in-use");
+    assert!(said.contains("mount point") && said.contains("disk/restored"), "{said}");
 }
 
 #[test]
@@ -315,6 +345,7 @@ fn a_context_of_the_same_name_on_a_second_host_is_refused() {
     let said = other.json(["init", "--store", &host.store_url()]).expect(2).error("foreign-origin");
     assert!(said.contains("default"), "{said}");
     assert!(!other.config().exists(), "no settings for a store that is another's");
+    assert!(!other.home().join("origin/default").exists(), "nor an origin, which would be taken for its own");
     // Settings that were written by hand come no further.
     other.json(["init", "--store", &other.store_url()]).expect(0);
     other.edit_settings(&other.store_url(), &host.store_url());

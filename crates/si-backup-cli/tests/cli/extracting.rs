@@ -1,11 +1,11 @@
 //! What comes back is what was backed up, byte for byte, and the vault is not in it.
 
-use crate::harness::{Host, skipped, small, tree, walk};
+use crate::harness::{Host, Ran, skipped, small, tree, walk};
 use si_backup_tests::{EventLog, StateSpec};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 /// What every backup takes, of a context as the generator writes it.
 fn protected(context: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
@@ -53,6 +53,36 @@ fn an_empty_directory_is_filled() {
     let (host, _) = Host::backed_up();
     fs::create_dir(host.path("back")).unwrap();
     assert!(extract(&host, "back", &[]).contains_key("targets.json"));
+    // Also by a link, which stays one.
+    fs::create_dir(host.path("real")).unwrap();
+    std::os::unix::fs::symlink("real", host.path("link")).unwrap();
+    assert!(extract(&host, "link", &[]).contains_key("targets.json"));
+    assert!(host.path("link").is_symlink() && host.path("real/targets.json").is_file());
+}
+
+#[test]
+fn the_working_directory_is_not_replaced_below_its_shell() {
+    let (host, id) = Host::backed_up();
+    let here = host.path("here");
+    fs::create_dir(&here).unwrap();
+    let link = host.path("link");
+    std::os::unix::fs::symlink(&here, &link).unwrap();
+    let before = fs::metadata(&here).unwrap().ino();
+    for into in [".", "./", "../here", here.to_str().unwrap(), link.to_str().unwrap()] {
+        let mut extract = host.command(["extract", &id, "--into", into, "--json"]);
+        let ran = Ran::of(extract.current_dir(&here).output().unwrap()).expect(2);
+        let said = ran.error("target-in-use");
+        assert!(said.contains("working directory") && said.contains("/restored"), "{said}");
+    }
+    assert_eq!(fs::metadata(&here).unwrap().ino(), before);
+    assert_eq!(fs::read_dir(&here).unwrap().count(), 0);
+    let beside: Vec<_> = fs::read_dir(host.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!beside.iter().any(|name| name.to_string_lossy().contains("partial")), "{beside:?}");
+    // As the hint says.
+    let mut extract = host.command(["extract", &id, "--into", "restored", "--json"]);
+    Ran::of(extract.current_dir(&here).output().unwrap()).expect(0);
+    assert_eq!(fs::metadata(&here).unwrap().ino(), before);
+    assert!(here.join("restored/targets.json").is_file());
 }
 
 #[test]

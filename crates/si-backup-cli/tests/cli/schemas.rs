@@ -86,6 +86,8 @@ fn every_command_prints_what_its_schema_says() {
     hear(0, &["pin", id, "--reason", "why", "--until", "2099-01-01T00:00:00Z"]);
     for args in [
         &["kit"][..],
+        &["contract"],
+        &["contract", "--check"],
         &["status"],
         &["list"],
         &["show", id],
@@ -110,6 +112,7 @@ fn every_command_prints_what_its_schema_says() {
         (2, &["run"][..]),
         (2, &["run", "--dry-run"]),
         (2, &["kit"]),
+        (2, &["contract", "--check"]),
         (2, &["list"]),
         (2, &["diff", "LATEST"]),
         (2, &["verify"]),

@@ -275,6 +275,89 @@ fn evidence_copied_under_another_snapshot_counts_for_nothing() {
     assert_eq!(listed(&host, &first)["verified"]["level"], "content");
 }
 
+/// Two hosts whose contexts have one name, each with a store and a snapshot of its own; the second believes the first.
+/// The snapshot of the first, with its evidence, was copied into the store of the second.
+fn another_hosts_snapshot() -> (Host, String, String) {
+    let (host, own) = Host::backed_up();
+    let (theirs, copied) = Host::backed_up();
+    let identity = |host: &Host| fs::read_to_string(host.home().join("identity.txt")).unwrap();
+    fs::write(host.home().join("identity.txt"), identity(&host) + &identity(&theirs)).unwrap();
+    let keys = theirs.json(["doctor"]).data();
+    let key = keys.iter().find(|check| check["name"] == "keys").unwrap()["detail"].as_str().unwrap();
+    let key = key.split(' ').find(|word| word.starts_with("ed25519:")).unwrap();
+    host.edit_settings("production = false", &format!("trusted_writers = [\"{key}\"]"));
+    for dir in ["state/default", "evidence/default/state"] {
+        let (from, to) = (theirs.store().join(dir).join(&copied), host.store().join(dir).join(&copied));
+        fs::create_dir_all(&to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+    (host, own, copied)
+}
+
+#[test]
+fn a_snapshot_of_another_context_of_the_same_name_is_proved_by_nothing() {
+    let (host, own, copied) = another_hosts_snapshot();
+    assert_eq!(listed(&host, &own)["verified"]["level"], "content");
+    assert_eq!(listed(&host, &copied)["verified"], Value::Null);
+    assert_eq!(ignored(&host, &copied), ["other-origin"]);
+    assert!(!host.run(["kit"]).expect(0).stdout.contains(&copied), "it is on no recovery sheet");
+    let doctor = host.json(["doctor"]).expect(10).data();
+    assert!(doctor.iter().any(|check| check["code"] == "foreign-snapshot"), "{doctor:#?}");
+    // It is the newest, and still not this host's LATEST.
+    assert_eq!(host.ids(), [own.as_str(), copied.as_str()]);
+    assert_eq!(host.json(["show", "LATEST"]).row()["id"], own.as_str());
+    // Nor is it made this context's own by proving it here.
+    let before = evidence_of(&host, &copied);
+    let ran = host.json(["verify", &copied]).expect(12);
+    assert!(ran.error("verification-failed").contains("another context"), "{}", ran.stdout);
+    assert_eq!(ran.row()["evidence"], Value::Null);
+    assert_eq!(evidence_of(&host, &copied), before);
+    // What it holds can be had all the same.
+    extract(&host, &copied).expect(0);
+}
+
+#[test]
+fn a_record_that_was_given_this_contexts_origin_does_not_bring_its_evidence_along() {
+    let (host, own, copied) = another_hosts_snapshot();
+    let record = |id: &str| -> Value {
+        serde_json::from_slice(&fs::read(host.object(id, "snapshot.json")).unwrap()).unwrap()
+    };
+    let (ours, mut theirs) = (record(&own), record(&copied));
+    assert_ne!(ours["origin"], theirs["origin"]);
+    theirs["origin"] = ours["origin"].clone();
+    fs::write(host.object(&copied, "snapshot.json"), theirs.to_string()).unwrap();
+    assert_eq!(listed(&host, &copied)["verified"], Value::Null);
+    assert_eq!(ignored(&host, &copied), ["other-origin"]);
+    // And one that was given another has none of its own any more.
+    for origin in ["0123456789abcdef0123456789abcdef", "no origin"] {
+        let mut altered = ours.clone();
+        altered["origin"] = origin.into();
+        fs::write(host.object(&own, "snapshot.json"), altered.to_string()).unwrap();
+        assert_eq!(listed(&host, &own)["verified"], Value::Null);
+    }
+}
+
+#[test]
+fn a_claim_that_was_replaced_does_not_change_whose_evidence_counts() {
+    let (host, own, copied) = another_hosts_snapshot();
+    let path = host.store().join("origin/default.json");
+    let mut claim: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let theirs: Value =
+        serde_json::from_slice(&fs::read(host.object(&copied, "snapshot.json")).unwrap()).unwrap();
+    claim["origin"] = theirs["origin"].clone();
+    for text in [claim.to_string(), "{}".to_owned()] {
+        fs::write(&path, text).unwrap();
+        assert_eq!(listed(&host, &copied)["verified"], Value::Null);
+        assert_eq!(listed(&host, &own)["verified"]["level"], "content");
+        assert!(!host.run(["list"]).expect(0).stderr.is_empty(), "it is said");
+        host.json(["extract", &own, "--into", "restored"]).expect(0);
+        fs::remove_dir_all(host.path("restored")).unwrap();
+    }
+}
+
 /// The finding of `audit verify` with a code; it fails with 10.
 #[track_caller]
 fn audit_finds(host: &Host, code: &str) -> Value {

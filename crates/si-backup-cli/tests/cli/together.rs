@@ -1,6 +1,6 @@
 //! Runs beside one another.
 
-use crate::harness::{Host, big, small, wait_for};
+use crate::harness::{Host, Running, big, small, wait_for};
 use backup_store::{Clock, DirStore, Holder, Lease, LeaseRequest, Observation};
 use rustix::process::Signal;
 use std::fs::{self, File};
@@ -141,4 +141,63 @@ fn two_contexts_do_not_wait_for_one_another() {
     host.json(["run", "--context", "staging"]).expect(0);
     assert!(host.ids().is_empty(), "and their snapshots are apart");
     assert_eq!(host.json(["list", "--context", "staging"]).expect(0).data().len(), 1);
+}
+
+/// Starts to verify, and stops once the bundle of a snapshot is being read.
+fn verify_until(host: &Host, args: &[&str], id: &str) -> Running {
+    let mut verify = host.start(args.iter().chain(&["--json"]));
+    wait_for("a bundle that is read", || has_open(verify.id(), &host.bundle(id)));
+    verify.stop();
+    verify
+}
+
+/// What a deletion does, up to its end or to its first half: the record goes first.
+fn delete(host: &Host, id: &str) {
+    fs::remove_file(host.object(id, "snapshot.json")).unwrap();
+    fs::remove_file(host.bundle(id)).unwrap();
+}
+
+fn evidence(host: &Host, id: &str) -> Vec<String> {
+    let dir = host.store().join("evidence/default/state").join(id);
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_snapshot_that_is_deleted_while_all_are_verified_did_not_fail() {
+    let host = Host::with(&big());
+    let (first, second) = (host.back_up(), host.back_up());
+    let before = evidence(&host, &second);
+    let mut verify = verify_until(&host, &["verify", "--all"], &first);
+    delete(&host, &second);
+    verify.resume();
+    let ran = verify.wait().expect(0);
+    assert_eq!(ran.row()["id"], first.as_str());
+    let warnings = ran.envelope()["warnings"].to_string();
+    assert!(warnings.contains(&second) && warnings.contains("deleted"), "{warnings}");
+    assert_eq!(evidence(&host, &second), before, "nothing is signed against what was sound to its end");
+    // A bundle alone that goes away is another matter.
+    let third = host.back_up();
+    let mut verify = verify_until(&host, &["verify", "--all"], &first);
+    fs::remove_file(host.bundle(&third)).unwrap();
+    verify.resume();
+    verify.wait().expect(12).error("verification-failed");
+    assert!(evidence(&host, &third).iter().any(|name| name.contains("-failed-")));
+}
+
+#[test]
+fn a_snapshot_that_is_deleted_while_it_is_verified_is_none_any_more() {
+    let host = Host::with(&big());
+    let id = host.back_up();
+    let before = evidence(&host, &id);
+    let mut verify = verify_until(&host, &["verify", &id], &id);
+    // As in a store that gives up an object under its readers.
+    File::options().write(true).open(host.bundle(&id)).unwrap().set_len(1_000).unwrap();
+    delete(&host, &id);
+    verify.resume();
+    let said = verify.wait().expect(2).error("no-such-snapshot");
+    assert!(said.contains(&id), "{said}");
+    assert_eq!(evidence(&host, &id), before);
 }
