@@ -195,6 +195,11 @@ fn hostile_files_are_refused_fast_and_in_little_memory() {
             "compose-malformed",
         ),
         ("a bomb of long texts", bomb(6, 20, &long).into_bytes(), "compose-malformed"),
+        (
+            "many aliases of one long text",
+            format!("a: &a {long}\nb: [{}]\n", vec!["*a"; 9000].join(", ")).into_bytes(),
+            "compose-malformed",
+        ),
         ("a bomb of merge keys", merges.into_bytes(), "compose-malformed"),
         (
             "depth in brackets",
