@@ -330,29 +330,29 @@ fn no_rule_hides_behind_another() {
         profile: false,
     };
     for (change, codes) in [
-        (json!({"D": {"ports": ["127.0.0.1:4005:4005"]}}), &["databasus-published"][..]),
-        (json!({"D": {"network_mode": "host", "networks": null}}), &["databasus-host-network"]),
+        (json!({"D": {"ports": ["127.0.0.1:4005:4005"]}}), &["compose-databasus-published"][..]),
+        (json!({"D": {"network_mode": "host", "networks": null}}), &["compose-databasus-host-network"]),
         (
             json!({"front": {"image": "x/tailscale:v1", "network_mode": "service:D"}}),
-            &["databasus-tunnelled"],
+            &["compose-databasus-tunnelled"],
         ),
         (
             json!({"front": {"image": "caddy:2", "networks": ["inner"], "ports": ["80:80"]}}),
-            &["databasus-behind-proxy"],
+            &["compose-databasus-behind-proxy"],
         ),
-        (json!({"D": {"labels": {"caddy": "x"}}}), &["databasus-routed"]),
+        (json!({"D": {"labels": {"caddy": "x"}}}), &["compose-databasus-routed"]),
         (
             json!({"front": {"image": "a/b:1", "networks": ["same"], "ports": ["80:80"], "command": "fwd D:4005"}}),
-            &["databasus-forwarded"],
+            &["compose-databasus-forwarded"],
         ),
         (
             json!({"front": {"image": "a/b:1", "ports": ["80:80"], "volumes": ["same:/x"]}}),
-            &["databasus-data-published"],
+            &["compose-databasus-data-published"],
         ),
-        (json!({"D": {"networks": ["lan"]}}), &["databasus-on-lan"]),
+        (json!({"D": {"networks": ["lan"]}}), &["compose-databasus-on-lan"]),
         (
             json!({"D": {"depends_on": ["q"]}, "q": {"image": "postgres:17", "ports": ["1:5432"]}}),
-            &["databasus-companion-published"],
+            &["compose-databasus-companion-published"],
         ),
         // What is weak and no breach.
         (json!({"front": {"image": "a/b:1", "networks": ["inner"], "ports": ["80:80"]}}), &[]),
@@ -365,7 +365,7 @@ fn no_rule_hides_behind_another() {
         // A declaration is about routes, not about ports.
         (
             json!({"D": {"ports": ["1:1"], "labels": {"si-backup.private-route": "VPN only"}}}),
-            &["databasus-published"],
+            &["compose-databasus-published"],
         ),
     ] {
         let project = read(&[private.project().to_string(), second(&change, "dumps").to_string()]);

@@ -16,15 +16,16 @@ fn judged(texts: &[&str]) -> Checked {
 #[test]
 fn databasus_as_it_publishes_itself_is_refused() {
     let checked = judged(&[&files("supabase.yaml"), &files("databasus-as-published.yaml")]);
-    let published = checked.findings.iter().find(|finding| finding.code == "databasus-published").unwrap();
+    let published =
+        checked.findings.iter().find(|finding| finding.code == "compose-databasus-published").unwrap();
     assert_eq!(published.severity, Severity::Error);
     assert_eq!(published.clause, Some(ClauseId::DatabasusPrivate));
     assert_eq!(published.place.to_string(), "service databasus ports");
     assert!(published.detail.contains("'4005:4005'"), "{}", published.detail);
     // It is on the default network too, where the gateway is.
-    assert!(codes(&checked).contains("databasus-behind-proxy"));
-    assert!(codes(&checked).contains("image-not-pinned"));
-    assert!(codes(&checked).contains("databasus-data-not-covered"));
+    assert!(codes(&checked).contains("compose-databasus-behind-proxy"));
+    assert!(codes(&checked).contains("compose-image-not-pinned"));
+    assert!(codes(&checked).contains("compose-databasus-data-not-covered"));
 }
 
 #[test]
@@ -32,21 +33,22 @@ fn the_faults_of_services_made_by_hand_are_all_found() {
     let checked = judged(&[&files("supabase.yaml"), &files("walg-by-hand.yaml")]);
     let found: BTreeSet<_> = codes(&checked);
     for code in [
-        "pghost-missing",
-        "backup-data-elsewhere",
-        "backups-deleted-elsewhere",
-        "image-not-pinned",
-        "one-shot-restarts",
-        "one-shot-starts-with-up",
-        "restore-mounts-live-data",
-        "restore-removes-data",
-        "storage-not-covered",
+        "compose-pghost-missing",
+        "compose-backup-data-elsewhere",
+        "compose-backups-deleted-elsewhere",
+        "compose-image-not-pinned",
+        "compose-one-shot-restarts",
+        "compose-one-shot-starts-with-up",
+        "compose-restore-mounts-live-data",
+        "compose-restore-removes-data",
+        "compose-storage-not-covered",
     ] {
         assert!(found.contains(code), "{code} is not among {found:?}");
     }
     // Nobody sees whether WAL is archived: that is not judged, and so not met.
     assert!(checked.unjudged.iter().any(|left| left.why.contains("archive_command")));
-    let storage = checked.findings.iter().find(|finding| finding.code == "storage-not-covered").unwrap();
+    let storage =
+        checked.findings.iter().find(|finding| finding.code == "compose-storage-not-covered").unwrap();
     assert!(storage.detail.contains("volumes/storage"), "{}", storage.detail);
 }
 
@@ -55,62 +57,72 @@ fn the_bare_project_lacks_the_services_and_nothing_else_is_made_up() {
     let checked = judged(&[&files("supabase.yaml")]);
     assert_eq!(
         codes(&checked),
-        BTreeSet::from(["databasus-missing", "walg-service-missing", "storage-not-covered"])
+        BTreeSet::from([
+            "compose-databasus-missing",
+            "compose-walg-service-missing",
+            "compose-storage-not-covered"
+        ])
     );
 }
 
 /// Each line: what is put over a sound project, and what it must be told as; or nothing, where it is sound.
 const CHANGES: &[(&str, Option<&str>)] = &[
     ("services: {db: {labels: {a: b}}}", None),
-    ("services: {db: {image: 'supabase/postgres:latest'}}", Some("image-not-pinned")),
-    ("services: {db: {image: 'supabase/postgres'}}", Some("image-not-pinned")),
+    ("services: {db: {image: 'supabase/postgres:latest'}}", Some("compose-image-not-pinned")),
+    ("services: {db: {image: 'supabase/postgres'}}", Some("compose-image-not-pinned")),
     ("services: {studio: {image: 'supabase/studio@sha256:00'}}", None),
-    ("services: {db: {command: postgres -c archive_mode=off}}", Some("archive-off")),
+    ("services: {db: {command: postgres -c archive_mode=off}}", Some("compose-archive-off")),
     (
         "services: {db: {command: 'postgres -c archive_mode=on -c archive_command=/bin/true -c archive_timeout=60'}}",
-        Some("archive-not-walg"),
+        Some("compose-archive-not-walg"),
     ),
     (
         "services: {db: {command: [postgres, -c, archive_mode=on, -c, 'archive_command=wal-g wal-push %p && envdir /b wal-g wal-push %p', -c, archive_timeout=60]}}",
-        Some("two-archivers"),
+        Some("compose-two-archivers"),
     ),
     (
         "services: {db: {command: [postgres, -c, archive_mode=on, -c, 'archive_command=wal-g wal-push %p', -c, archive_timeout=1h]}}",
-        Some("archive-timeout"),
+        Some("compose-archive-timeout"),
     ),
     (
         "services: {db: {command: [postgres, -c, archive_mode=on, -c, 'archive_command=wal-g wal-push %p', -c, archive_timeout=0]}}",
-        Some("archive-timeout"),
+        Some("compose-archive-timeout"),
     ),
     (
         "services: {db: {command: [postgres, -c, wal_level=minimal, -c, archive_mode=on, -c, 'archive_command=wal-g wal-push %p', -c, archive_timeout=60]}}",
-        Some("wal-level-minimal"),
+        Some("compose-wal-level-minimal"),
     ),
     (
         "services: {r: {image: 'supabase/postgres:1', restart: always, command: wal-g wal-receive, env_file: ./walg.env, environment: {PGHOST: db}}}",
-        Some("two-archivers"),
+        Some("compose-two-archivers"),
     ),
-    ("services: {db: {restart: 'no'}}", Some("restart-missing")),
-    ("services: {db: {environment: {PGDATA: /elsewhere/data}}}", Some("database-data-not-kept")),
+    ("services: {db: {restart: 'no'}}", Some("compose-restart-missing")),
+    ("services: {db: {environment: {PGDATA: /elsewhere/data}}}", Some("compose-database-data-not-kept")),
     (
         "services: {db: {volumes: [{type: tmpfs, target: /etc/postgresql-custom}]}}",
-        Some("pgsodium-key-not-kept"),
+        Some("compose-pgsodium-key-not-kept"),
     ),
-    ("services: {db: {volumes: [/etc/postgresql-custom]}}", Some("pgsodium-key-not-kept")),
+    ("services: {db: {volumes: [/etc/postgresql-custom]}}", Some("compose-pgsodium-key-not-kept")),
     (
         "services: {db: {volumes: ['data:/var/lib/postgresql/data']}, supabase-walg-backup: {volumes: ['data:/var/lib/postgresql/data']}}\nvolumes: {data: {}}",
-        Some("data-parent-unreachable"),
+        Some("compose-data-parent-unreachable"),
     ),
     (
         "services: {db: {volumes: ['data:/var/lib/postgresql/data']}}\nvolumes: {data: {driver_opts: {type: none, o: bind, device: ./volumes/db/data}}}",
         None,
     ),
-    ("services: {supabase-walg-backup: {environment: {PGHOST: localhost}}}", Some("pghost-not-database")),
-    ("services: {supabase-walg-backup: {environment: {PGHOST: elsewhere}}}", Some("pghost-not-database")),
+    (
+        "services: {supabase-walg-backup: {environment: {PGHOST: localhost}}}",
+        Some("compose-pghost-not-database"),
+    ),
+    (
+        "services: {supabase-walg-backup: {environment: {PGHOST: elsewhere}}}",
+        Some("compose-pghost-not-database"),
+    ),
     ("services: {supabase-walg-backup: {environment: {PGHOST: supabase-db}}}", None),
     (
         "services: {supabase-walg-backup: {environment: {PGHOST: /var/run/postgresql}}}",
-        Some("pghost-not-database"),
+        Some("compose-pghost-not-database"),
     ),
     (
         "services: {supabase-walg-backup: {environment: {PGHOST: /run/pg}, volumes: ['sock:/run/pg']}, db: {volumes: ['sock:/run/pg']}}\nvolumes: {sock: {}}",
@@ -118,28 +130,28 @@ const CHANGES: &[(&str, Option<&str>)] = &[
     ),
     (
         "services: {supabase-walg-backup: {networks: [other]}}\nnetworks: {other: {}}",
-        Some("walg-cannot-reach-database"),
+        Some("compose-walg-cannot-reach-database"),
     ),
     (
         "services: {supabase-walg-backup: {networks: [other]}}\nnetworks: {other: {name: shop_x}, default: {name: shop_x}}",
         None,
     ),
-    ("services: {supabase-walg-backup: {restart: always}}", Some("one-shot-restarts")),
+    ("services: {supabase-walg-backup: {restart: always}}", Some("compose-one-shot-restarts")),
     (
         "services: {supabase-walg-backup: {volumes: ['./elsewhere:/var/lib/postgresql/data']}}",
-        Some("backup-data-not-mounted"),
+        Some("compose-backup-data-not-mounted"),
     ),
     (
         "services: {supabase-walg-restore: {volumes: ['./elsewhere:/restore']}}",
-        Some("restore-mounts-live-data"),
+        Some("compose-restore-mounts-live-data"),
     ),
     (
         "services: {supabase-walg-restore: {volumes: ['./elsewhere:/restore', './elsewhere:/restore/data']}}",
-        Some("restore-parent-not-mounted"),
+        Some("compose-restore-parent-not-mounted"),
     ),
     (
         "services: {supabase-walg-restore: {volumes: ['./volumes/db:/restore:ro']}}",
-        Some("restore-mounts-live-data"),
+        Some("compose-restore-mounts-live-data"),
     ),
     (
         "services: {supabase-walg-restore: {volumes: ['.:/restore', './volumes/db/data:/restore/volumes/db/data:ro']}}",
@@ -147,18 +159,18 @@ const CHANGES: &[(&str, Option<&str>)] = &[
     ),
     (
         "services: {cron: {image: 'mcuadros/ofelia:0.3', labels: {ofelia.job.command: wal-g delete retain 7}}}",
-        Some("backups-deleted-elsewhere"),
+        Some("compose-backups-deleted-elsewhere"),
     ),
     (
         "services: {storage: {environment: {STORAGE_BACKEND: s3, GLOBAL_S3_ENDPOINT: 'http://minio:9000'}}, minio: {image: 'minio/minio:1', volumes: ['./m:/data']}}",
-        Some("storage-not-covered"),
+        Some("compose-storage-not-covered"),
     ),
-    ("services: {storage: {environment: {STORAGE_BACKEND: file}}}", Some("storage-not-covered")),
+    ("services: {storage: {environment: {STORAGE_BACKEND: file}}}", Some("compose-storage-not-covered")),
     (
         "services: {storage: {environment: {STORAGE_BACKEND: file}, labels: [si-backup.covered-by=nightly rsync]}}",
-        Some("storage-declared-covered"),
+        Some("compose-storage-declared-covered"),
     ),
-    ("services: {storage: {environment: {STORAGE_BACKEND: '${S}'}}}", Some("storage-unknown")),
+    ("services: {storage: {environment: {STORAGE_BACKEND: '${S}'}}}", Some("compose-storage-unknown")),
 ];
 
 #[test]
@@ -168,7 +180,7 @@ fn one_change_makes_one_finding() {
         let checked = judged(&with(&[change]).iter().map(String::as_str).collect::<Vec<_>>());
         let wanted: BTreeSet<&str> = code.iter().copied().collect();
         let mut found = codes(&checked);
-        found.remove("databasus-data-not-covered");
+        found.remove("compose-databasus-data-not-covered");
         if found != wanted {
             wrong.push(format!("{change}: {found:?}"));
         }
@@ -220,11 +232,11 @@ fn a_value_that_was_reset_is_not_held_against_anybody() {
     let reset = "services: {databasus: {ports: !reset []}}";
     let published = "services: {databasus: {ports: ['4005:4005']}}";
     let checked = judged(&with(&[published, reset]).iter().map(String::as_str).collect::<Vec<_>>());
-    assert!(!codes(&checked).contains("databasus-published"));
+    assert!(!codes(&checked).contains("compose-databasus-published"));
     assert!(checked.unjudged.iter().any(|left| left.clause == ClauseId::DatabasusPrivate));
     // What comes after the reset counts again.
     let checked = judged(&with(&[reset, published]).iter().map(String::as_str).collect::<Vec<_>>());
-    assert!(codes(&checked).contains("databasus-published"));
+    assert!(codes(&checked).contains("compose-databasus-published"));
 }
 
 #[test]
@@ -244,7 +256,11 @@ fn secrets_are_found_and_never_repeated() {
     for case in cases {
         let project = project(&with(&[&case]).iter().map(String::as_str).collect::<Vec<_>>());
         let checked = check(&project, &expected());
-        assert!(codes(&checked).contains("literal-secret"), "not found, in a case of {} bytes", case.len());
+        assert!(
+            codes(&checked).contains("compose-literal-secret"),
+            "not found, in a case of {} bytes",
+            case.len()
+        );
         for shown in [format!("{checked:?}"), format!("{project:?}")] {
             assert!(!shown.contains(&secret), "a secret is shown, in a case of {} bytes", case.len());
         }
@@ -259,11 +275,11 @@ fn env_files_that_were_read_are_believed_by_their_names() {
     let mut unread = expected();
     unread.env_files.clear();
     let checked = check(&project, &unread);
-    assert!(!codes(&checked).contains("walg-env-missing"));
+    assert!(!codes(&checked).contains("compose-walg-env-missing"));
     assert!(checked.unjudged.iter().any(|left| left.why.contains("walg.env")), "{:#?}", checked.unjudged);
     let mut empty = expected();
     empty.env_files.values_mut().for_each(BTreeSet::clear);
-    assert!(codes(&check(&project, &empty)).contains("walg-env-missing"));
+    assert!(codes(&check(&project, &empty)).contains("compose-walg-env-missing"));
 }
 
 #[test]

@@ -17,7 +17,7 @@
 //! let file = ComposeFile { name: "compose.yaml", bytes: text.as_bytes() };
 //! let project = Project::from_files("/srv/shop", &[file])?;
 //! let checked = check(&project, &Expected::default());
-//! let published = checked.findings.iter().find(|finding| finding.code == "databasus-published").unwrap();
+//! let published = checked.findings.iter().find(|finding| finding.code == "compose-databasus-published").unwrap();
 //! assert_eq!(published.clause, Some(ClauseId::DatabasusPrivate));
 //! assert_eq!(published.place.to_string(), "service databasus ports");
 //! # Ok::<(), backup_contract::compose::ComposeError>(())

@@ -15,7 +15,7 @@ impl Judge<'_> {
         let Some((name, server)) = self.database() else { return };
         if let Some(level) = server.server_setting("wal_level").filter(|level| level == "minimal") {
             self.add(archive(Finding::new(
-                "wal-level-minimal",
+                "compose-wal-level-minimal",
                 Severity::Error,
                 place(name, "command"),
                 format!("wal_level={level} leaves out what a restore needs"),
@@ -28,7 +28,7 @@ impl Judge<'_> {
             // Two pushes of one server share a note of what is done, and each skips what the other has pushed.
             let lose = pushes.unwrap_or(0) > 1;
             self.add(archive(Finding::new(
-                "two-archivers",
+                "compose-two-archivers",
                 if lose { Severity::Error } else { Severity::Warning },
                 place(name, "command"),
                 "WAL is taken away in more than one way: two pushes lose segments, a push and a receiver do the work twice",
@@ -50,7 +50,7 @@ impl Judge<'_> {
         let off = mode.as_deref() == Some("off");
         if off && !received {
             self.add(archive(Finding::new(
-                "archive-off",
+                "compose-archive-off",
                 Severity::Error,
                 place(name, "command"),
                 "archive_mode=off, and no service receives WAL: a base backup alone cannot be restored",
@@ -79,7 +79,7 @@ impl Judge<'_> {
         let pushes = command.matches("wal-push").count();
         if pushes == 0 && !received {
             self.add(archive(Finding::new(
-                "archive-not-walg",
+                "compose-archive-not-walg",
                 Severity::Error,
                 place(name, "command"),
                 "archive_command does not push to the backup's bucket: WAL that is not there cannot be restored",
@@ -105,7 +105,7 @@ impl Judge<'_> {
                 self.leave(CLAUSE, format!("archive_timeout of service {name} depends on a variable"));
             }
             _ => self.add(archive(Finding::new(
-                "archive-timeout",
+                "compose-archive-timeout",
                 Severity::Error,
                 place(name, "command"),
                 "archive_timeout is not between 1 second and 5 minutes: on a quiet server more than that is lost with the host",
@@ -120,7 +120,7 @@ impl Judge<'_> {
         let unbounded = limit.as_deref().is_some_and(|limit| limit.trim_matches('\'').starts_with('-'));
         if unbounded {
             self.add(archive(Finding::new(
-                "slot-unbounded",
+                "compose-slot-unbounded",
                 Severity::Error,
                 place(name, "command"),
                 "max_slot_wal_keep_size is unlimited: a dead receiver fills the disk, and the database stops",

@@ -25,7 +25,7 @@ impl Judge<'_> {
                 Some("s3") => self.own_object_store(name, service),
                 Some(backend) if !is_interpolated(backend) => {}
                 _ => self.add(Finding::new(
-                    "storage-unknown",
+                    "compose-storage-unknown",
                     Severity::Info,
                     place(name, "environment").pointer("/STORAGE_BACKEND"),
                     "where uploads are kept depends on a variable; with 'file' they are in no backup",
@@ -41,7 +41,7 @@ impl Judge<'_> {
                 .find(|mount| DATABASUS_DATA.iter().any(|data| is_within(data, &mount.target)));
             if let Some(mount) = data.filter(|mount| mount.kind != MountKind::Other) {
                 self.add(Finding::new(
-                    "databasus-data-not-covered",
+                    "compose-databasus-data-not-covered",
                     Severity::Info,
                     place(name, "volumes"),
                     format!(
@@ -61,7 +61,7 @@ impl Judge<'_> {
             return false;
         };
         self.add(Finding::new(
-            "storage-declared-covered",
+            "compose-storage-declared-covered",
             Severity::Info,
             place(name, "labels"),
             format!("the label {COVERED} declares its files backed up in another way: {reason}"),
@@ -74,7 +74,7 @@ impl Judge<'_> {
         let holder = service.mounts.iter().find(|mount| is_within(directory, &mount.target));
         let what = holder.map_or_else(|| "the container itself".to_owned(), source);
         self.add(Finding::new(
-            "storage-not-covered",
+            "compose-storage-not-covered",
             Severity::Warning,
             place(name, "volumes"),
             format!("uploads are files in {what}, and in no backup of the database"),
@@ -96,7 +96,7 @@ impl Judge<'_> {
             .map(source);
         let held = held.collect::<Vec<_>>().join(", ");
         self.add(Finding::new(
-            "storage-not-covered",
+            "compose-storage-not-covered",
             Severity::Warning,
             place(host, "volumes"),
             format!("uploads of {name} are in the object store {host} on the same host ({held}), and in no backup of the database"),

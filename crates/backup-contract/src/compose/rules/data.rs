@@ -34,7 +34,7 @@ impl Judge<'_> {
         let Some(data) = self.project.spot(name, &directory) else {
             self.add(
                 Finding::new(
-                    "database-data-not-kept",
+                    "compose-database-data-not-kept",
                     Severity::Error,
                     place(name, "volumes"),
                     format!("nothing that outlives the container is mounted at {directory}"),
@@ -50,7 +50,7 @@ impl Judge<'_> {
         let Some(parent) = data.parent() else {
             self.add(
                 Finding::new(
-                    "data-parent-unreachable",
+                    "compose-data-parent-unreachable",
                     Severity::Error,
                     place(name, "volumes"),
                     "the data directory is the root of a volume: a restore has no place beside it, and would have to empty it first",
@@ -81,7 +81,7 @@ impl Judge<'_> {
             if !restarts {
                 self.add(
                     Finding::new(
-                        "restart-missing",
+                        "compose-restart-missing",
                         if self.roles.receivers.contains(name) { Severity::Error } else { Severity::Warning },
                         place(name, "restart"),
                         "it stays down after a restart of the host or a fault of its own",
@@ -98,7 +98,7 @@ impl Judge<'_> {
         if is_supabase && self.project.spot(name, PGSODIUM_KEY).is_none() {
             self.add(
                 Finding::new(
-                    "pgsodium-key-not-kept",
+                    "compose-pgsodium-key-not-kept",
                     Severity::Error,
                     place(name, "volumes"),
                     "nothing that outlives the container is mounted at /etc/postgresql-custom: the next container makes another key, and the vault cannot be read",
@@ -115,7 +115,7 @@ impl Judge<'_> {
             Seen::At(at) if at.iter().any(|(path, _)| path == directory) => {}
             Seen::At(_) => self.add(
                 Finding::new(
-                    "backup-data-elsewhere",
+                    "compose-backup-data-elsewhere",
                     Severity::Error,
                     place(name, "volumes"),
                     format!("it has the data directory at another path than the server, which calls it {directory}: the engine refuses that"),
@@ -125,7 +125,7 @@ impl Judge<'_> {
             ),
             Seen::Nowhere => self.add(
                 Finding::new(
-                    "backup-data-not-mounted",
+                    "compose-backup-data-not-mounted",
                     Severity::Error,
                     place(name, "volumes"),
                     "it does not mount the database's data directory: there is nothing to back up",
@@ -152,7 +152,7 @@ impl Judge<'_> {
             }
             _ if has_data => self.add(
                 Finding::new(
-                    "restore-mounts-live-data",
+                    "compose-restore-mounts-live-data",
                     Severity::Error,
                     place(name, "volumes"),
                     "of the data's place it mounts the live directory alone: a restore could only go into it",
@@ -162,7 +162,7 @@ impl Judge<'_> {
             ),
             _ => self.add(
                 Finding::new(
-                    "restore-parent-not-mounted",
+                    "compose-restore-parent-not-mounted",
                     Severity::Error,
                     place(name, "volumes"),
                     "it does not mount the directory above the database's data, or not to write: a restore could not be put in place by a rename",

@@ -15,7 +15,7 @@ impl Judge<'_> {
         if self.roles.databasus.is_empty() {
             self.add(
                 Finding::new(
-                    "databasus-missing",
+                    "compose-databasus-missing",
                     Severity::Warning,
                     place("databasus", "image"),
                     "no service runs Databasus, which the profile has as an add-on",
@@ -58,7 +58,7 @@ impl Judge<'_> {
                 Way::Port { service, entry } => {
                     let whose = if service == name { String::new() } else { format!(", whose network {name} shares") };
                     Finding::new(
-                        "databasus-published",
+                        "compose-databasus-published",
                         Severity::Error,
                         place(&service, "ports"),
                         format!("'{entry}' opens a port of the host to the network stack of {service}{whose}; loopback is no exception"),
@@ -66,14 +66,14 @@ impl Judge<'_> {
                     )
                 }
                 Way::Host { service } => Finding::new(
-                    "databasus-host-network",
+                    "compose-databasus-host-network",
                     Severity::Error,
                     place(&service, "network_mode"),
                     format!("{name} is in the host's network: everything that it listens on is the host's"),
                     "give it a network of its own",
                 ),
                 Way::Tunnel => Finding::new(
-                    "databasus-tunnelled",
+                    "compose-databasus-tunnelled",
                     Severity::Error,
                     place(name, "network_mode"),
                     "it shares the network stack of a tunnel's agent, which carries traffic in from outside",
@@ -114,7 +114,7 @@ impl Judge<'_> {
             if takes_over || overlaps.contains(&Overlap::Yes) {
                 self.add(
                     Finding::new(
-                        "databasus-data-published",
+                        "compose-databasus-data-published",
                         Severity::Error,
                         place(other, "volumes"),
                         format!(
@@ -151,7 +151,7 @@ impl Judge<'_> {
                 };
                 self.add(
                     Finding::new(
-                        "databasus-companion-published",
+                        "compose-databasus-companion-published",
                         Severity::Error,
                         place(other, "ports"),
                         format!("{how}, and it belongs to {name}"),

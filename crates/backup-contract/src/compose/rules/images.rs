@@ -12,7 +12,7 @@ impl Judge<'_> {
                 Pin::Pinned => {}
                 Pin::Floating => self.add(
                     Finding::new(
-                        "image-not-pinned",
+                        "compose-image-not-pinned",
                         if self.is_ours(name) { Severity::Error } else { Severity::Warning },
                         place(name, "image"),
                         "the image has no tag that stays: what a restore would start is not what was backed up",

@@ -27,7 +27,7 @@ impl Judge<'_> {
             let routes = self.project.networks_of(name).len();
             self.add(
                 Finding::new(
-                    "databasus-route-declared",
+                    "compose-databasus-route-declared",
                     Severity::Info,
                     place(name, "labels"),
                     format!("the label {DECLARED} declares its routes private, over {routes} networks, so they are not judged; reason: {reason}"),
@@ -60,7 +60,7 @@ impl Judge<'_> {
         for (key, what) in labels.chain(variables) {
             self.add(
                 Finding::new(
-                    "databasus-routed",
+                    "compose-databasus-routed",
                     Severity::Error,
                     place(name, key),
                     format!("{what} asks a reverse proxy for a route to it"),
@@ -94,7 +94,7 @@ impl Judge<'_> {
         if matches!(driver, "macvlan" | "ipvlan") || unprotected {
             self.add(
                 Finding::new(
-                    "databasus-on-lan",
+                    "compose-databasus-on-lan",
                     Severity::Error,
                     place(name, "networks"),
                     format!("the network {} gives it an address that other hosts reach, without any published port", attached.key),
@@ -137,7 +137,7 @@ impl Judge<'_> {
                 Role::WebProxy | Role::Database => {}
                 _ if published && speaks => self.add(
                     Finding::new(
-                        "databasus-forwarded",
+                        "compose-databasus-forwarded",
                         Severity::Error,
                         place(other, "command"),
                         format!("it is published, and its command, environment, labels or configs speak of {name}"),
@@ -151,7 +151,7 @@ impl Judge<'_> {
                 ),
                 _ if published => self.add(
                     Finding::new(
-                        "databasus-network-shared",
+                        "compose-databasus-network-shared",
                         Severity::Warning,
                         place(name, "networks"),
                         format!("{other} is published and on network {key} too: one line of its settings would lead in"),
@@ -190,7 +190,7 @@ impl Judge<'_> {
 
 fn behind(name: &str, other: &str, network: &str, what: &str) -> Finding {
     Finding::new(
-        "databasus-behind-proxy",
+        "compose-databasus-behind-proxy",
         Severity::Error,
         place(name, "networks"),
         format!("on network {network} there is {other}, {what}"),

@@ -32,7 +32,7 @@ impl Judge<'_> {
             for (key, variable) in literals(service) {
                 self.add(
                     Finding::new(
-                        "literal-secret",
+                        "compose-literal-secret",
                         if self.is_ours(name) { Severity::Error } else { Severity::Warning },
                         place(name, key)
                             .pointer(format!("/{}", variable.replace('~', "~0").replace('/', "~1"))),
@@ -63,7 +63,7 @@ impl Judge<'_> {
 
 fn in_text(ours: bool, place: Place) -> Finding {
     Finding::new(
-        "literal-secret",
+        "compose-literal-secret",
         if ours { Severity::Error } else { Severity::Warning },
         place,
         "it holds a private key, or a URL with a password, as plain text",

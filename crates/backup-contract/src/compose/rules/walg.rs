@@ -22,7 +22,7 @@ impl Judge<'_> {
             let Some(service) = self.project.services.get(name) else {
                 self.add(
                     Finding::new(
-                        "walg-service-missing",
+                        "compose-walg-service-missing",
                         Severity::Error,
                         place(name, "image"),
                         format!("there is no service {name}, by which {does}"),
@@ -78,7 +78,7 @@ impl Judge<'_> {
         if !missing.is_empty() {
             self.add(
                 Finding::new(
-                    "walg-env-missing",
+                    "compose-walg-env-missing",
                     Severity::Error,
                     place(name, "environment"),
                     format!("neither its environment nor its env files have {}", missing.join(", ")),
@@ -98,7 +98,7 @@ impl Judge<'_> {
         if service.restart.as_deref().is_some_and(|restart| restart != "no" && restart != "none") {
             self.add(
                 Finding::new(
-                    "one-shot-restarts",
+                    "compose-one-shot-restarts",
                     Severity::Error,
                     place(name, "restart"),
                     "Docker would start it again as soon as it is done",
@@ -110,7 +110,7 @@ impl Judge<'_> {
         if service.profiles.is_empty() {
             self.add(
                 Finding::new(
-                    "one-shot-starts-with-up",
+                    "compose-one-shot-starts-with-up",
                     if restores { Severity::Error } else { Severity::Warning },
                     place(name, "profiles"),
                     "'docker compose up' starts it with everything else",
@@ -122,7 +122,7 @@ impl Judge<'_> {
         if restores && (service.run_texts().any(removes) || removes(&service.run_text())) {
             self.add(
                 Finding::new(
-                    "restore-removes-data",
+                    "compose-restore-removes-data",
                     Severity::Error,
                     place(name, "command"),
                     "it removes files before it has fetched any: when the fetch fails there is nothing left",
@@ -149,7 +149,7 @@ impl Judge<'_> {
                 Env::Said => {}
                 Env::Missing => self.add(
                     Finding::new(
-                        "pghost-missing",
+                        "compose-pghost-missing",
                         Severity::Error,
                         place(name, "environment"),
                         "without PGHOST it asks for a server in its own container, where there is none",
@@ -188,7 +188,7 @@ impl Judge<'_> {
         if wrong {
             self.add(
                 Finding::new(
-                    "pghost-not-database",
+                    "compose-pghost-not-database",
                     Severity::Error,
                     place(name, "environment"),
                     format!("its PGHOST is not the database's service {database}: it would back up another server, or none"),
@@ -200,7 +200,7 @@ impl Judge<'_> {
         if unreachable {
             self.add(
                 Finding::new(
-                    "walg-cannot-reach-database",
+                    "compose-walg-cannot-reach-database",
                     Severity::Error,
                     place(name, "networks"),
                     format!("it is on no network with the database's service {database}"),
@@ -219,7 +219,7 @@ impl Judge<'_> {
             {
                 self.add(
                     Finding::new(
-                        "backups-deleted-elsewhere",
+                        "compose-backups-deleted-elsewhere",
                         Severity::Error,
                         place(name, "command"),
                         "it deletes backups by a rule of its own, which knows neither evidence nor pins nor locks",
