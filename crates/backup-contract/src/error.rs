@@ -1,6 +1,7 @@
 use thiserror::Error as ThisError;
 
-/// A text that is not the noun it was given as. The text itself is repeated, so never parse a secret with these types.
+/// A text that is not the noun it was given as. The text itself is repeated, so never parse a secret with these types;
+/// what is wrong in an env file is told by its line alone.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 #[non_exhaustive]
 pub enum Error {
@@ -37,6 +38,28 @@ pub enum Error {
     /// Not the name of a profile.
     #[error("there is no profile '{0}'")]
     Profile(String),
+    /// Not the name of an engine.
+    #[error("there is no engine '{0}'")]
+    Engine(String),
+    /// Not the version of an engine.
+    #[error("'{0}' is not the version of an engine")]
+    EngineVersion(String),
+    /// Not an env file as compose reads it.
+    #[error("line {line} is no line of an env file: {reason}")]
+    EnvSyntax {
+        /// The line, counted from 1.
+        line: u64,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// Longer than any env file.
+    #[error("an env file of {bytes} bytes is longer than {limit}")]
+    EnvTooLarge {
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        limit: usize,
+    },
 }
 
 impl Error {
@@ -51,6 +74,10 @@ impl Error {
             Self::Level(_) => "invalid-level",
             Self::Clause(_) => "invalid-clause",
             Self::Profile(_) => "invalid-profile",
+            Self::Engine(_) => "invalid-engine",
+            Self::EngineVersion(_) => "invalid-engine-version",
+            Self::EnvSyntax { .. } => "env-syntax",
+            Self::EnvTooLarge { .. } => "env-too-large",
         }
     }
 
@@ -67,6 +94,12 @@ impl Error {
             Self::Level(_) => "write 'stored', 'checksum', 'content' or 'restore'",
             Self::Clause(_) => "'si-backup policy' lists the clauses",
             Self::Profile(_) => "write 'supabase-self-hosted' or 'local-directory'",
+            Self::Engine(_) => "write 'embedded', 'wal-g' or 'walrus'",
+            Self::EngineVersion(_) => "it is three numbers, such as 3.0.9",
+            Self::EnvSyntax { .. } => {
+                "each line is NAME=value, NAME='value' or a comment that begins with '#'"
+            }
+            Self::EnvTooLarge { .. } => "look whether it is the right file",
         }
     }
 }

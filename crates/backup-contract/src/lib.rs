@@ -11,7 +11,7 @@
 //! | how far it was proved | [`Level`], by way of [`CheckResult`]s |
 //! | what is wrong | [`Finding`] |
 //! | which clause of the policy says so | [`ClauseId`] |
-//! | what an app must have | [`profile::Profile`] |
+//! | what an app must have | [`profile::Profile`], asked of its [`environment`], its [`engine`] and its [`live`] server |
 //! | what its compose project must be | `compose` and `pack`, with the feature `compose` |
 //!
 //! The crate is pure: it reads no file, no environment and no clock. Texts are parsed once, at the edge, into types
@@ -38,9 +38,12 @@ mod checksum;
 mod clause;
 #[cfg(feature = "compose")]
 pub mod compose;
+pub mod engine;
+pub mod environment;
 mod error;
 mod finding;
 mod level;
+pub mod live;
 mod name;
 #[cfg(feature = "compose")]
 pub mod pack;

@@ -1,10 +1,10 @@
 use crate::args::GlobalArgs;
 use crate::home::Home;
 use crate::report::message_of;
-use crate::settings::{self, ContextSettings, Settings, SettingsError, StoreSettings};
+use crate::settings::{self, AppSettings, ContextSettings, Settings, SettingsError, StoreSettings};
 use crate::world::World;
 use crate::{CliError, ProgressMode};
-use backup_contract::ContextName;
+use backup_contract::{AppSlug, ContextName};
 use backup_store::{DirStore, Holder, Lease, LeaseRequest, Store, outside_git_work_tree};
 use chrono::{DateTime, Utc};
 use paas_state::{AllowList, ContextDir, Identities, Recipients};
@@ -132,6 +132,19 @@ impl<'w> Session<'w> {
             path: self.config.clone(),
             context: self.context.to_string(),
             known: settings.contexts.keys().map(ToString::to_string).collect(),
+        })?)
+    }
+
+    /// The settings of one app of the context.
+    ///
+    /// # Errors
+    /// [`CliError::Settings`].
+    pub fn app_settings(&self, app: &AppSlug) -> Result<&AppSettings, CliError> {
+        let apps = &self.context_settings()?.apps;
+        Ok(apps.get(app).ok_or_else(|| SettingsError::NoApp {
+            context: self.context.to_string(),
+            app: app.to_string(),
+            known: apps.keys().map(ToString::to_string).collect(),
         })?)
     }
 

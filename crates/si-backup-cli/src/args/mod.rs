@@ -7,8 +7,8 @@ mod verbs;
 pub use global::{ColorChoice, GlobalArgs, ProgressChoice};
 pub use retention::{ApplyArgs, ForecastArgs, PlanArgs, PolicyArgs, RetentionCommand, SourceArgs};
 pub use verbs::{
-    AuditCommand, Command, DiffArgs, EventsCommand, ExtractArgs, InitArgs, KitArgs, ListArgs, PinArgs,
-    RunArgs, ShowArgs, StatusArgs, SubjectArgs, UnpinArgs, VerifyArgs,
+    AuditCommand, Command, ContractArgs, DiffArgs, EventsCommand, ExtractArgs, InitArgs, KitArgs, ListArgs,
+    PinArgs, RunArgs, ShowArgs, StatusArgs, SubjectArgs, UnpinArgs, VerifyArgs,
 };
 
 use clap::Parser;

@@ -1,6 +1,6 @@
 use super::{ApplyArgs, RetentionCommand};
 use crate::{CliError, Mode, Report};
-use backup_contract::Level;
+use backup_contract::{AppSlug, Level};
 use clap::{Args, Subcommand};
 use paas_state::OptionalTree;
 use std::path::PathBuf;
@@ -12,6 +12,8 @@ pub enum Command {
     Init(InitArgs),
     /// Print the recovery sheet: what is needed to come back after the loss of this host
     Kit(KitArgs),
+    /// Show what an app must have to be backed up, and hold it against that
+    Contract(ContractArgs),
     /// Make a backup, and prove it
     Run(RunArgs),
     /// Say how safe the data is now
@@ -80,6 +82,24 @@ pub struct KitArgs {
     /// Write the sheet to a new file instead of standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// Arguments of `contract`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  si-backup contract
+  si-backup contract --check
+  si-backup contract --app shop --check --json | jq '.data[] | select(.severity == \"error\")'
+
+Exit code 10 when something is wrong or weak; what could not be looked at is listed as not judged.")]
+pub struct ContractArgs {
+    /// Only this app [default: the profile of self-hosted Supabase; with --check, every app of the context]
+    #[arg(long, value_name = "SLUG")]
+    pub app: Option<AppSlug>,
+    /// Hold the app's real settings against its profile
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Arguments of `run`.
@@ -280,6 +300,7 @@ impl Command {
         match self {
             Self::Init(_) => "backup init",
             Self::Kit(_) => "backup kit",
+            Self::Contract(_) => "backup contract",
             Self::Run(_) => "backup run",
             Self::Status(_) => "backup status",
             Self::List(_) => "backup list",

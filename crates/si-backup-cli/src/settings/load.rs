@@ -41,6 +41,16 @@ pub enum SettingsError {
         /// Those that they know.
         known: Vec<String>,
     },
+    /// An app that the settings do not know.
+    #[error("the settings of the context '{context}' say nothing about the app '{app}'")]
+    NoApp {
+        /// The context.
+        context: String,
+        /// The app.
+        app: String,
+        /// Those that they know.
+        known: Vec<String>,
+    },
     /// A setting that this command cannot do without.
     #[error("the settings of the context '{context}' have no {what}")]
     Incomplete {
@@ -73,6 +83,7 @@ impl SettingsError {
             Self::Unreadable { .. } => "settings-unreadable",
             Self::Invalid { .. } => "settings-invalid",
             Self::NoContext { .. } => "settings-no-context",
+            Self::NoApp { .. } => "settings-no-app",
             Self::Incomplete { .. } => "settings-incomplete",
             Self::StoreUrl { .. } => "store-url-invalid",
             Self::Exists(_) => "settings-exist",
@@ -100,6 +111,10 @@ impl SettingsError {
                 "choose one of {} with --context, or add a section [contexts.{context}]",
                 known.join(", ")
             )),
+            Self::NoApp { known, context, app } if known.is_empty() => {
+                Some(format!("add a section [contexts.{context}.apps.{app}]"))
+            }
+            Self::NoApp { known, .. } => Some(format!("they know {}", known.join(", "))),
             Self::Incomplete { example, .. } => Some(format!("add, for example: {example}")),
             Self::StoreUrl { .. } => Some("write it like file:///srv/backups/si".into()),
             Self::Exists(_) => {
@@ -167,6 +182,25 @@ mod tests {
     fn a_bad_value_says_how_it_is_written() {
         let (message, _) = fails("[contexts.default]\nundo_keep = \"a while\"\n");
         assert!(message.contains("write it like '7d'"), "{message}");
+    }
+
+    #[test]
+    fn a_profile_or_an_engine_that_is_none_says_which_there_are() {
+        let app = "[contexts.default.apps.shop]\nenv_file = \"/e\"\nrunner = { kind = \"local\", pgdata = \"/d\" }\n";
+        let (message, _) = fails(&format!("{app}profile = \"supabase\"\n"));
+        assert!(message.starts_with("config.toml:4:11: there is no profile 'supabase'; write"), "{message}");
+        let (message, _) = fails(&format!("{app}engine = \"walg\"\n"));
+        assert!(message.starts_with("config.toml:4:10: there is no engine 'walg'"), "{message}");
+    }
+
+    #[test]
+    fn an_app_has_the_engine_of_its_runner() {
+        let text = include_str!("../../tests/data/full-config.toml").replace("engine = \"embedded\"\n", "");
+        let settings = parse(Path::new("config.toml"), &text).unwrap();
+        let apps = &settings.contexts.values().next().unwrap().apps;
+        let engines: Vec<_> =
+            apps.iter().map(|(slug, app)| format!("{slug} {}", app.engine_kind())).collect();
+        assert_eq!(engines, ["blog wal-g", "shop embedded", "wiki wal-g"]);
     }
 
     #[test]

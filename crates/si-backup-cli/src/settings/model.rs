@@ -1,4 +1,6 @@
-use backup_contract::{AppSlug, ContextName, Level};
+use backup_contract::engine::EngineKind;
+use backup_contract::profile::Profile;
+use backup_contract::{AppSlug, ContextName, Level, Stage};
 use retention::{Count, Counting};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -210,14 +212,14 @@ impl Default for GateSettings {
 #[serde(deny_unknown_fields)]
 pub struct AppSettings {
     /// The profile of the contract that it is held to.
-    #[serde(default = "supabase")]
-    pub profile: String,
+    #[serde(with = "profile_name", default = "first_profile")]
+    pub profile: &'static Profile,
     /// Whether it is backed up; by default, when it has a current release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
-    /// Which engine makes its backups.
+    /// Which engine makes its backups; by default, what its runner has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub engine: Option<String>,
+    pub engine: Option<EngineKind>,
     /// The engine's program, when it is not the default one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub program: Option<PathBuf>,
@@ -246,6 +248,25 @@ pub struct AppSettings {
     /// Instead of the context's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleSettings>,
+}
+
+impl ContextSettings {
+    /// Which rules hold.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        if self.production { Stage::Production } else { Stage::NonProduction }
+    }
+}
+
+impl AppSettings {
+    /// The engine that makes its backups: the embedded one on this host, `wal-g` in a container, whose image has it.
+    #[must_use]
+    pub fn engine_kind(&self) -> EngineKind {
+        self.engine.unwrap_or(match self.runner {
+            RunnerSettings::Local { .. } => EngineKind::Embedded,
+            RunnerSettings::Compose { .. } | RunnerSettings::Ssh { .. } => EngineKind::WalG,
+        })
+    }
 }
 
 /// Where an app runs.
@@ -330,12 +351,32 @@ fn utc() -> String {
     "UTC".into()
 }
 
-fn supabase() -> String {
-    "supabase-self-hosted".into()
+fn first_profile() -> &'static Profile {
+    &Profile::all()[0]
 }
 
 fn a_week() -> Duration {
     Duration::from_hours(7 * 24)
+}
+
+/// A profile by its name.
+mod profile_name {
+    use backup_contract::profile::Profile;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(
+        profile: &&'static Profile,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(profile.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<&'static Profile, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Profile::find(&name).map_err(|e| D::Error::custom(format!("{e}; {}", e.hint())))
+    }
 }
 
 /// Durations as people write them: `7d`, `90s`.

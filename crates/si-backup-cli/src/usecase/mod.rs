@@ -1,6 +1,7 @@
 //! What each command does, one file a verb: it composes the libraries, and decides nothing that they could.
 
 mod audit;
+mod contract;
 mod diff;
 mod doctor;
 mod events;
@@ -28,6 +29,7 @@ pub fn dispatch(session: &Session<'_>, command: &Command) -> Result<Report, CliE
     match command {
         Command::Init(args) => init::init(session, args),
         Command::Kit(args) => kit::kit(session, args),
+        Command::Contract(args) => contract::contract(session, args),
         Command::Run(args) => run::run(session, args),
         Command::Status(_) => status::status(session),
         Command::List(_) => list::list(session),

@@ -2,11 +2,13 @@
 //! people.
 
 mod calendar;
+mod contract;
 mod retention;
 mod rows;
 mod style;
 mod table;
 
+pub use contract::{ContractRow, profile_text};
 pub use retention::{ApplyRow, ForecastRow, GoneRow, PlanSummary, StrayRow, forecast_text, plan_text};
 pub use rows::{
     AuditRow, DiffKeyRow, DiffRow, EntryRow, EvidenceRow, ExtractRow, InitRow, KitRow, ListRow, PinRow,

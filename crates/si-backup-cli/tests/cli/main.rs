@@ -5,6 +5,7 @@
 mod bad_input;
 mod clock;
 mod commands;
+mod contract;
 mod crashes;
 mod extracting;
 mod git;

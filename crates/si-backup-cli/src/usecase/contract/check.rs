@@ -1,0 +1,168 @@
+use super::{COMMAND, env_file};
+use crate::report::{finding, finding_lines};
+use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
+use crate::view::count;
+use crate::{CliError, Report, Session};
+use backup_contract::environment::{EnvFile, Environment, KeyFile, PrefixUse, parse_failed};
+use backup_contract::{AppSlug, Checked, ClauseId, ContextName, Finding, Place, Severity, Unjudged};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+/// Holds the apps of the context, or one of them, against their profiles.
+pub(super) fn check(session: &Session<'_>, only: Option<&AppSlug>) -> Result<Report, CliError> {
+    if let Some(app) = only {
+        session.app_settings(app)?;
+    }
+    let apps = everything(session)?;
+    let asked = |app: &&App<'_>| app.context == &session.context && only.is_none_or(|only| only == app.slug);
+    let (mut rows, mut text, mut all) = (Vec::new(), String::new(), Vec::new());
+    for app in apps.iter().filter(asked) {
+        let findings = app.held_against(&apps).into_findings(&Place::of(format!("app:{}", app.slug)));
+        let _ = writeln!(
+            text,
+            "app {} ({}, engine {})",
+            app.slug,
+            app.settings.profile.name(),
+            app.settings.engine_kind()
+        );
+        text += &finding_lines(&findings);
+        if !is_wrong(&findings) {
+            text += "ok: nothing that was looked at is wrong\n";
+        }
+        rows.extend(findings.iter().map(|found| {
+            let mut row = finding(found);
+            row["app"] = app.slug.as_str().into();
+            row
+        }));
+        all.extend(findings);
+    }
+    let checked = apps.iter().filter(asked).count();
+    if checked == 0 {
+        let _ = writeln!(text, "no app is configured in the context '{}'", session.context);
+    }
+    let with = |severity| all.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (with(Severity::Error), with(Severity::Warning));
+    let mut report = Report::new(COMMAND, rows, text);
+    report.summary = Some(json!({
+        "apps": checked,
+        "errors": errors,
+        "warnings": warnings,
+        "not_judged": all.iter().filter(|finding| finding.code == "not-judged").count(),
+    }));
+    if errors + warnings == 0 {
+        return Ok(report);
+    }
+    Ok(report.with_error(CliError::Findings {
+        code: "contract-findings",
+        message: format!("{} of the contract to mend", count(errors + warnings, "point", "points")),
+        hint: "each says what to do about it; docs/findings.md says why",
+    }))
+}
+
+fn is_wrong(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.severity > Severity::Info)
+}
+
+/// An app with what was found of it.
+struct App<'s> {
+    context: &'s ContextName,
+    slug: &'s AppSlug,
+    settings: &'s AppSettings,
+    checked: Checked,
+    prefix: Option<PrefixUse>,
+}
+
+/// Every app that the settings know, of other contexts too: a prefix must be an app's own among all of them.
+fn everything<'s>(session: &'s Session<'_>) -> Result<Vec<App<'s>>, CliError> {
+    session.context_settings()?;
+    let mut apps = Vec::new();
+    for (name, context) in &session.settings()?.contexts {
+        for (slug, settings) in &context.apps {
+            apps.push(App::look_at(session, name, context, slug, settings)?);
+        }
+    }
+    Ok(apps)
+}
+
+impl<'s> App<'s> {
+    fn look_at(
+        session: &Session<'_>,
+        name: &'s ContextName,
+        context: &ContextSettings,
+        slug: &'s AppSlug,
+        settings: &'s AppSettings,
+    ) -> Result<Self, CliError> {
+        let mut app = Self { context: name, slug, settings, checked: Checked::default(), prefix: None };
+        let profile = Place::of(format!("contexts.{name}.apps.{slug}.profile"));
+        app.checked.findings.extend(settings.profile.check_stage(context.stage(), profile));
+        let found = env_file::find(session, settings)?;
+        app.checked.extend(found.facts.check());
+        match &found.parsed {
+            Some(Ok(file)) => app.environment(session, context, &found.facts.path, file),
+            Some(Err(e)) => app.checked.findings.push(parse_failed(&found.facts.path, e)),
+            None => {}
+        }
+        app.not_yet();
+        Ok(app)
+    }
+
+    fn environment(&mut self, session: &Session<'_>, context: &ContextSettings, path: &str, file: &EnvFile) {
+        let key = env_file::key_file(self.settings, file);
+        let env = Environment {
+            path,
+            file,
+            profile: self.settings.profile,
+            engine: self.settings.engine_kind(),
+            stage: context.stage(),
+            key_file: match &key {
+                None => KeyFile::NotLookedAt,
+                Some(Err(_)) => KeyFile::Unreadable,
+                Some(Ok(key)) => KeyFile::Content(key),
+            },
+        };
+        self.checked.extend(env.check());
+        let owner = if self.context == &session.context {
+            self.slug.to_string()
+        } else {
+            format!("{}/{}", self.context, self.slug)
+        };
+        self.prefix = PrefixUse::of(owner, &env, BTreeSet::new());
+    }
+
+    /// What this version cannot look at.
+    fn not_yet(&mut self) {
+        let mut unknown = |clause, why: &str| self.checked.unjudged.push(Unjudged::new(clause, why));
+        unknown(ClauseId::AppContract, "the running server was not asked: this version does not reach it");
+        if !matches!(self.settings.runner, RunnerSettings::Local { .. }) {
+            unknown(
+                ClauseId::AppContract,
+                "the compose files were not read: this version does not read them",
+            );
+            unknown(
+                ClauseId::DatabasusPrivate,
+                "the containers were not looked at: this version does not reach them",
+            );
+        }
+    }
+
+    /// Everything that is to be said of it beside the others.
+    fn held_against(&self, apps: &[App<'_>]) -> Checked {
+        let mut checked = self.checked.clone();
+        let is_other = |app: &&App<'_>| (app.context, app.slug) != (self.context, self.slug);
+        if let Some(prefix) = &self.prefix {
+            let others = apps.iter().filter(is_other).filter_map(|app| app.prefix.as_ref());
+            checked.findings.extend(prefix.check_apart(others));
+        }
+        let unread = apps.iter().filter(is_other).filter(|app| app.prefix.is_none());
+        let unread: Vec<_> = unread.map(|app| format!("{}/{}", app.context, app.slug)).collect();
+        if !unread.is_empty() {
+            let why = format!(
+                "whether the prefix is the app's own: nobody can tell where {} stores",
+                unread.join(", ")
+            );
+            checked.unjudged.push(Unjudged::new(ClauseId::AppContract, why));
+        }
+        checked
+    }
+}

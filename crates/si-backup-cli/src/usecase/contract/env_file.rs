@@ -1,0 +1,63 @@
+use crate::settings::{AppSettings, RunnerSettings};
+use crate::{CliError, Session};
+use backup_contract::environment::{EnvFile, EnvFileFacts, EnvValue, FileState, GitPlace};
+use backup_store::outside_git_work_tree;
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// The longest key file that is read: the text of one key, with room to spare.
+const KEY_FILE_BYTES: u64 = 4096;
+
+/// An app's env file as it lies there.
+pub(super) struct Found {
+    pub(super) facts: EnvFileFacts,
+    /// What it says; none when there is nothing to read.
+    pub(super) parsed: Option<backup_contract::Result<EnvFile>>,
+}
+
+/// Looks at an app's env file, and reads it.
+pub(super) fn find(session: &Session<'_>, app: &AppSettings) -> Result<Found, CliError> {
+    let path = session.expand(&app.env_file)?;
+    let (state, parsed) = match read(&path, EnvFile::MAX_BYTES as u64 + 1) {
+        Ok((bytes, mode)) => {
+            (FileState::Readable { mode, git: git_place(&path) }, Some(EnvFile::parse(&bytes)))
+        }
+        Err(e) if e.kind() == ErrorKind::NotFound => (FileState::Missing, None),
+        Err(e) => (FileState::Unreadable(e.to_string()), None),
+    };
+    Ok(Found { facts: EnvFileFacts { path: path.display().to_string(), state }, parsed })
+}
+
+/// What the file holds that a name of the env file leads to; none where that is a file of another host.
+pub(super) fn key_file(app: &AppSettings, env: &EnvFile) -> Option<io::Result<EnvValue>> {
+    let RunnerSettings::Local { .. } = app.runner else { return None };
+    let path = env.get("WALG_LIBSODIUM_KEY_PATH")?.literal()?;
+    Some(read(Path::new(path.expose()), KEY_FILE_BYTES).and_then(|(bytes, _)| {
+        let text = String::from_utf8(bytes).map_err(|_| io::Error::from(ErrorKind::InvalidData))?;
+        Ok(EnvValue::new(text))
+    }))
+}
+
+fn git_place(path: &Path) -> GitPlace {
+    match outside_git_work_tree(path) {
+        Ok(()) => GitPlace::Outside,
+        Err(backup_store::Error::InsideGitWorkTree { .. }) => GitPlace::Inside,
+        Err(e) => GitPlace::Unknown(e.to_string()),
+    }
+}
+
+/// The first bytes of a file, and its mode. What is no file is not waited for.
+fn read(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32)> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok((bytes, meta.permissions().mode()))
+}
