@@ -25,6 +25,7 @@
 
 mod at;
 mod error;
+mod facts;
 mod image;
 mod merge;
 mod model;
@@ -40,7 +41,11 @@ mod syntax;
 mod value;
 
 pub use error::ComposeError;
+pub(crate) use facts::DataPlace;
 pub use model::Project;
 pub use project::ComposeFile;
 pub use roles::Roles;
-pub use rules::{Expected, check};
+pub use rules::{Expected, check, unreadable};
+
+/// Where `PostgreSQL` images have their data, unless `PGDATA` says otherwise.
+const PGDATA: &str = "/var/lib/postgresql/data";

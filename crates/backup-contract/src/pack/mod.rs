@@ -17,7 +17,9 @@
 //! ```
 
 mod databasus;
+mod fit;
 mod parameter;
+mod set;
 mod text;
 mod walg;
 
@@ -75,6 +77,16 @@ pub enum PackError {
     /// Not the name of a pack.
     #[error("there is no add-on pack '{0}'")]
     Unknown(String),
+    /// Not the name of a parameter of the pack.
+    #[error("the add-on pack {pack} has no parameter '{name}'; it has {known}")]
+    NoParameter {
+        /// The pack.
+        pack: Pack,
+        /// The rejected name.
+        name: String,
+        /// Those that it has.
+        known: String,
+    },
     /// A text that is not what the parameter takes.
     #[error("'{value}' is not {noun}: {reason}")]
     Parameter {
@@ -93,7 +105,7 @@ impl PackError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unknown(_) => "invalid-pack",
-            Self::Parameter { .. } => "invalid-pack-parameter",
+            Self::NoParameter { .. } | Self::Parameter { .. } => "invalid-pack-parameter",
         }
     }
 
@@ -102,6 +114,7 @@ impl PackError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unknown(_) => "write 'supabase-walg' or 'databasus'",
+            Self::NoParameter { .. } => "write it like image=supabase/postgres:15.8.1.085",
             Self::Parameter { .. } => {
                 "fragments are made of plain names, pinned images and whole paths; edit the text for more"
             }

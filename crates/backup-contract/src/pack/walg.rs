@@ -87,7 +87,7 @@ impl Default for SupabaseWalg {
 }
 
 impl Data {
-    fn pgdata(&self) -> &ContainerPath {
+    pub(super) fn pgdata(&self) -> &ContainerPath {
         let (Self::Directory { pgdata, .. } | Self::Volume { pgdata, .. }) = self;
         pgdata
     }

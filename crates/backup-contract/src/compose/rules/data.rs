@@ -1,4 +1,5 @@
 use super::{Judge, place};
+use crate::compose::PGDATA;
 use crate::compose::model::Service;
 use crate::compose::spot::{Seen, Spot};
 use crate::compose::syntax::tidy;
@@ -6,9 +7,6 @@ use crate::compose::value::is_interpolated;
 use crate::{ClauseId, Finding, Severity};
 
 const CLAUSE: ClauseId = ClauseId::AppContract;
-
-/// Where `PostgreSQL` images have their data, unless `PGDATA` says otherwise.
-const PGDATA: &str = "/var/lib/postgresql/data";
 
 /// The key without which Supabase Vault cannot be read, even in a restored database.
 const PGSODIUM_KEY: &str = "/etc/postgresql-custom/pgsodium_root.key";

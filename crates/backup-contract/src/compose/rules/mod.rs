@@ -11,7 +11,7 @@ mod walg;
 
 use super::model::{Beyond, Project, Service};
 use super::roles::Roles;
-use crate::{Checked, ClauseId, Finding, Place, Unjudged};
+use crate::{Checked, ClauseId, Finding, Place, Severity, Unjudged};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a profile asks of a compose project, and what the caller knows beside it.
@@ -62,6 +62,22 @@ pub fn check(project: &Project, expected: &Expected) -> Checked {
     judge.data();
     judge.coverage();
     judge.checked
+}
+
+/// What is said where there is no project to judge: its files could not be read, or compose refuses them. `place` is
+/// the project, `why` holds no value of it.
+#[must_use]
+pub fn unreadable(place: Place, why: impl Into<String>) -> Checked {
+    let why = why.into();
+    let finding = Finding::new(
+        "compose-unreadable",
+        Severity::Error,
+        place,
+        why.clone(),
+        "name the release's directory and compose files in the app's runner; 'docker compose config --quiet' says what is wrong with them",
+    )
+    .about(ClauseId::AppContract);
+    Checked { findings: vec![finding], unjudged: vec![Unjudged { clause: ClauseId::DatabasusPrivate, why }] }
 }
 
 /// A project being judged.
