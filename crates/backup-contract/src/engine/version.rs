@@ -21,7 +21,7 @@ impl EngineVersion {
 impl FromStr for EngineVersion {
     type Err = Error;
 
-    /// Takes the first word that is a version: `wal-g version v3.0.9	a1b2c3d	2026.01.01	PostgreSQL`, `walrus 0.4.1`.
+    /// Takes the first word that is a version, as in `wal-g version v3.0.9 a1b2c3d` or `walrus 0.4.1`.
     fn from_str(text: &str) -> Result<Self> {
         let version = |word: &str| {
             let mut numbers = word.strip_prefix('v').unwrap_or(word).split(['.', '-', '+']);

@@ -29,8 +29,13 @@ pub enum KeyFile<'a> {
     NotLookedAt,
     /// It could not be read.
     Unreadable,
-    /// What it holds.
-    Content(&'a EnvValue),
+    /// It was read.
+    Read {
+        /// What it holds.
+        key: &'a EnvValue,
+        /// Its permission bits.
+        mode: u32,
+    },
 }
 
 impl<'a> Environment<'a> {

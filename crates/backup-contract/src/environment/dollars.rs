@@ -65,12 +65,11 @@ pub(super) fn unescape(text: &str) -> String {
 /// `\0` and three octal digits up to 377 are the character of that number; with other digits only the zero is dropped.
 fn octal(digits: &str, out: &mut String) {
     let code = if digits.len() == 3 { u8::from_str_radix(digits, 8).ok() } else { None };
-    match code {
-        Some(code) => out.push(char::from(code)),
-        None => {
-            out.push('\\');
-            out.push_str(digits);
-        }
+    if let Some(code) = code {
+        out.push(char::from(code));
+    } else {
+        out.push('\\');
+        out.push_str(digits);
     }
 }
 

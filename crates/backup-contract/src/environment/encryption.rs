@@ -104,7 +104,7 @@ mod tests {
     use crate::environment::check::tests::codes;
 
     fn key() -> String {
-        let hex: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        let hex = "0123456789abcdef".repeat(4);
         format!("WALG_LIBSODIUM_KEY={hex}\nWALG_LIBSODIUM_KEY_TRANSFORM=hex\n")
     }
 

@@ -45,7 +45,14 @@ pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
     } else {
         let name = "WALG_LIBSODIUM_KEY_PATH";
         match env.key_file {
-            KeyFile::Content(key) => (name, Some(key.expose().trim())),
+            KeyFile::Read { key, mode } => {
+                if mode & 0o077 != 0 {
+                    let detail =
+                        format!("names a file that is open to other users (mode {:04o})", mode & 0o7777);
+                    out.findings.push(key_file(env, name, detail, "chmod 600 on that file"));
+                }
+                (name, Some(key.expose().trim()))
+            }
             KeyFile::NotLookedAt => {
                 out.unjudged.push(Unjudged::new(
                     ClauseId::EncryptedAtRest,
@@ -54,16 +61,8 @@ pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
                 return;
             }
             KeyFile::Unreadable => {
-                out.findings.push(
-                    Finding::new(
-                        "env-libsodium-key-file",
-                        Severity::Error,
-                        env.place(name),
-                        "names a file that cannot be read",
-                        "correct the path, or let this user read the file",
-                    )
-                    .about(ClauseId::EncryptedAtRest),
-                );
+                let hint = "correct the path, or let this user read the file";
+                out.findings.push(key_file(env, name, "names a file that cannot be read", hint));
                 return;
             }
         }
@@ -82,6 +81,11 @@ pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
             .about(ClauseId::EncryptedAtRest),
         );
     }
+}
+
+fn key_file(env: &Environment<'_>, name: &str, detail: impl Into<String>, hint: &str) -> Finding {
+    Finding::new("env-libsodium-key-file", Severity::Error, env.place(name), detail, hint)
+        .about(ClauseId::EncryptedAtRest)
 }
 
 fn is_key(text: &str, transform: Transform) -> bool {
@@ -105,7 +109,7 @@ mod tests {
     #[test]
     fn a_key_has_32_bytes_and_more_than_one_kind_of_them() {
         let bytes: Vec<u8> = (0..32).collect();
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = "0123456789abcdef".repeat(4);
         let base64 = BASE64.encode(&bytes);
         assert!(is_key(&hex, Transform::Hex) && is_key(&hex.to_uppercase(), Transform::Hex));
         assert!(is_key(&base64, Transform::Base64));

@@ -1,5 +1,5 @@
 use super::check::Environment;
-use super::file::Given;
+use super::file::{Given, Variable};
 use super::placeholder::is_placeholder;
 use crate::{Checked, ClauseId, Finding, Severity};
 
@@ -29,7 +29,7 @@ pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
 }
 
 fn absent(env: &Environment<'_>, name: &str) -> Option<Finding> {
-    let finding = match env.file.get(name).map(|variable| variable.given()) {
+    let finding = match env.file.get(name).map(Variable::given) {
         Some(Given::Literal(value) | Given::Substituted(value)) if value.is_empty() => Finding::new(
             "env-required-empty",
             Severity::Error,

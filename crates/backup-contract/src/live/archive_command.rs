@@ -64,7 +64,9 @@ fn hides_failure(text: &str) -> bool {
         }
         // A pipe answers what its last part answers.
         let piped: Vec<_> = tail.split('|').collect();
-        return piped.len() > 1 && piped[..piped.len() - 1].iter().any(|part| part.contains("wal-push"));
+        return !text.contains("pipefail")
+            && piped.len() > 1
+            && piped[..piped.len() - 1].iter().any(|part| part.contains("wal-push"));
     }
     false
 }
@@ -101,7 +103,10 @@ mod tests {
             ("wal-g wal-push %p || exit 1", OnePush),
             ("cp %p /mnt/archive/%f", Other),
             ("my-wal-push-script %p", Other),
-            ("/usr/bin/admin-mgr wal-push %p", OnePush),
+            ("/usr/bin/admin-mgr wal-push %p >> /var/log/wal-g/wal-push.log 2>&1", OnePush),
+            ("bash -c 'set -o pipefail; wal-g wal-push %p | logger'", OnePush),
+            ("wal-g wal-push %p; rc=$?; logger done; exit $rc", OnePush),
+            ("wal-g wal-push %p && logger done", OnePush),
         ] {
             assert_eq!(ArchiveCommand::of(text), meaning, "{text}");
         }

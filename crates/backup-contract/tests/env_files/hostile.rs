@@ -1,5 +1,10 @@
 //! Hostile files give an error or findings fast, in memory that their limit bounds.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test of speed needs a clock, and the crate itself reads none"
+)]
+
 use backup_contract::engine::EngineKind;
 use backup_contract::environment::{EnvFile, Environment, KeyFile, parse_failed};
 use backup_contract::profile::Profile;
@@ -69,6 +74,17 @@ fn a_megabyte_of_anything_is_read_in_one_pass() {
     }
     // A second pass over the rest after each line would take many times as long.
     assert!(started.elapsed() < Duration::from_secs(if full { 300 } else { 60 }), "{:?}", started.elapsed());
+}
+
+#[test]
+fn lines_without_a_name_are_read_in_one_pass() {
+    // There is no limit to their number but the file's length: a second look at the rest after each takes a minute.
+    for pattern in ["#\n", "\n", " \n", "# A=b\n\n"] {
+        let started = Instant::now();
+        let text = pattern.repeat(EnvFile::MAX_BYTES / 4 / pattern.len());
+        assert_eq!(EnvFile::parse(text.as_bytes()).unwrap().iter().count(), 0);
+        assert!(started.elapsed() < Duration::from_secs(10), "{pattern:?}: {:?}", started.elapsed());
+    }
 }
 
 #[test]

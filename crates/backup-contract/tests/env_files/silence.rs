@@ -6,6 +6,7 @@ use backup_contract::profile::Profile;
 use backup_contract::{Finding, Place, Stage};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 /// Every name that a check looks at.
 const NAMES: [&str; 34] = [
@@ -93,18 +94,20 @@ fn everything_said(bytes: &[u8]) -> String {
             return format!("{e}{e:?}{finding:?}{}", finding.place);
         }
     };
-    said += &format!("{file:?}");
+    let _ = write!(said, "{file:?}");
     for profile in Profile::all() {
         for engine in EngineKind::ALL {
             for stage in [Stage::Production, Stage::NonProduction] {
-                for key_file in [KeyFile::NotLookedAt, KeyFile::Unreadable, KeyFile::Content(&key)] {
+                for key_file in
+                    [KeyFile::NotLookedAt, KeyFile::Unreadable, KeyFile::Read { key: &key, mode: 0o644 }]
+                {
                     let env = Environment { path: "x.env", file: &file, profile, engine, stage, key_file };
                     let used = PrefixUse::of("shop", &env, BTreeSet::new());
-                    said += &format!("{used:?}{key_file:?}");
+                    let _ = write!(said, "{used:?}{key_file:?}");
                     let mut findings: Vec<Finding> = env.check().into_findings(&Place::of("app:shop"));
                     findings.extend(used.iter().flat_map(|this| this.check_apart(&used)));
                     for finding in findings {
-                        said += &format!("{finding:?}{}", finding.place);
+                        let _ = write!(said, "{finding:?}{}", finding.place);
                     }
                 }
             }

@@ -364,6 +364,7 @@ mod profile_name {
     use backup_contract::profile::Profile;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference to the field")]
     pub(super) fn serialize<S: Serializer>(
         profile: &&'static Profile,
         serializer: S,

@@ -3,6 +3,7 @@
 use crate::harness::{Host, NOON, Ran};
 use insta::assert_snapshot;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ fn secret() -> String {
 
 /// The text of an env file that fulfils everything.
 fn sound(app: &str) -> String {
-    let key: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+    let key = "0123456789abcdef".repeat(4);
     format!(
         "# {app}\nWALG_S3_PREFIX=s3://backups/{app}\nWALG_AWS_ACCESS_KEY_ID={secret}id\n\
          WALG_AWS_SECRET_ACCESS_KEY='{secret}'\nWALG_AWS_ENDPOINT=https://s3.eu-central-1.amazonaws.com\n\
@@ -32,7 +33,8 @@ fn with_apps(apps: &[&str]) -> Host {
     for app in apps {
         let path = env_file(&host, app);
         write(&path, &sound(app));
-        settings += &format!(
+        let _ = write!(
+            settings,
             "[contexts.default.apps.{app}]\nenv_file = \"{}\"\nrunner = {{ kind = \"local\", pgdata = \"/var/lib/pg\" }}\n",
             path.display()
         );
@@ -161,9 +163,9 @@ fn an_env_file_is_for_its_owner_alone_and_outside_of_git() {
     for by_file in [false, true] {
         let git = host.path(".git");
         if by_file {
-            fs::write(&git, "gitdir: /x").unwrap()
+            fs::write(&git, "gitdir: /x").unwrap();
         } else {
-            fs::create_dir(&git).unwrap()
+            fs::create_dir(&git).unwrap();
         }
         let ran = host.json(["contract", "--check"]).expect(10);
         assert_eq!(codes(&ran), ["env-file-in-git"]);
@@ -192,7 +194,7 @@ fn what_is_no_env_file_is_told_and_never_waited_for() {
     }
     let ran = host.run_unprivileged(["contract", "--check", "--json"]).expect(10);
     assert_eq!(codes(&ran), ["env-file-malformed"], "its owner can read it");
-    fs::set_permissions(&path, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
     let ran = host.run_unprivileged(["contract", "--check", "--json"]).expect(10);
     assert_eq!(codes(&ran), ["env-file-unreadable"]);
 }
@@ -250,6 +252,8 @@ fn a_key_in_a_file_is_looked_at_where_it_is_on_this_host() {
     assert_eq!(codes(&host.json(["contract", "--check"]).expect(10)), ["env-libsodium-key-file"]);
     write(&key_file, &format!("{key}\n"));
     assert!(codes(&host.json(["contract", "--check"]).expect(0)).is_empty());
+    fs::set_permissions(&key_file, Permissions::from_mode(0o640)).unwrap();
+    assert_eq!(codes(&host.json(["contract", "--check"]).expect(10)), ["env-libsodium-key-file"]);
     write(&key_file, &key[2..]);
     assert_eq!(codes(&host.json(["contract", "--check"]).expect(10)), ["env-libsodium-key"]);
     host.edit_settings(

@@ -122,7 +122,7 @@ impl<'s> App<'s> {
             key_file: match &key {
                 None => KeyFile::NotLookedAt,
                 Some(Err(_)) => KeyFile::Unreadable,
-                Some(Ok(key)) => KeyFile::Content(key),
+                Some(Ok((key, mode))) => KeyFile::Read { key, mode: *mode },
             },
         };
         self.checked.extend(env.check());

@@ -29,14 +29,16 @@ pub(super) fn find(session: &Session<'_>, app: &AppSettings) -> Result<Found, Cl
     Ok(Found { facts: EnvFileFacts { path: path.display().to_string(), state }, parsed })
 }
 
-/// What the file holds that a name of the env file leads to; none where that is a file of another host.
-pub(super) fn key_file(app: &AppSettings, env: &EnvFile) -> Option<io::Result<EnvValue>> {
+/// What the file holds that a name of the env file leads to, and its mode; none where that is a file of another host, or
+/// depends on where the engine is started.
+pub(super) fn key_file(app: &AppSettings, env: &EnvFile) -> Option<io::Result<(EnvValue, u32)>> {
     let RunnerSettings::Local { .. } = app.runner else { return None };
-    let path = env.get("WALG_LIBSODIUM_KEY_PATH")?.literal()?;
-    Some(read(Path::new(path.expose()), KEY_FILE_BYTES).and_then(|(bytes, _)| {
+    let path = Path::new(env.get("WALG_LIBSODIUM_KEY_PATH")?.literal()?.expose());
+    path.is_absolute().then(|| {
+        let (bytes, mode) = read(path, KEY_FILE_BYTES)?;
         let text = String::from_utf8(bytes).map_err(|_| io::Error::from(ErrorKind::InvalidData))?;
-        Ok(EnvValue::new(text))
-    }))
+        Ok((EnvValue::new(text), mode))
+    })
 }
 
 fn git_place(path: &Path) -> GitPlace {
