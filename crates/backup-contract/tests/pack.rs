@@ -197,6 +197,24 @@ proptest! {
         prop_assert!(objections.is_empty(), "{objections:#?}\n{}\n{}\n{}", texts[0], texts[1], texts[2]);
     }
 
+    /// What is read off a project makes a fragment that fits it, without a parameter being set.
+    #[test]
+    fn a_fitted_fragment_passes_too(case in case()) {
+        let base = case.base.to_string();
+        let project = read(std::slice::from_ref(&base));
+        prop_assume!(project.roles().database.as_deref() == Some(case.walg.database_service.as_str()));
+        let fitted = Case {
+            walg: SupabaseWalg::fitted(&project),
+            databasus: Databasus::fitted(&project),
+            base: case.base.clone(),
+        };
+        prop_assert_eq!(&fitted.walg.network, &case.walg.network);
+        prop_assert_eq!(fitted.walg.receiver.is_some(), case.walg.receiver.is_some());
+        let texts = fitted.texts();
+        let objections = objections(&fitted, &read(&texts));
+        prop_assert!(objections.is_empty(), "{objections:#?}\n{}\n{}\n{}", texts[0], texts[1], texts[2]);
+    }
+
     #[test]
     fn a_fragment_adds_and_overrides_nothing(case in case()) {
         let [base, walg, databasus] = case.texts();
