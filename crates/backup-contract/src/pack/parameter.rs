@@ -1,4 +1,5 @@
 use super::PackError;
+use crate::environment::S3Prefix;
 use std::fmt;
 use std::str::FromStr;
 
@@ -120,16 +121,10 @@ fn container_path(value: &str) -> Result<(), &'static str> {
 }
 
 fn prefix(value: &str) -> Result<(), &'static str> {
-    let Some((bucket, path)) = value.strip_prefix("s3://").and_then(|rest| rest.split_once('/')) else {
-        return Err("it is not 's3://bucket/prefix'");
-    };
-    if bucket.is_empty() || path.trim_matches('/').is_empty() {
-        return Err("it is not 's3://bucket/prefix'");
+    match S3Prefix::parse(value) {
+        Ok(_) => Ok(()),
+        Err(_) => Err("it is not like s3://bucket/prefix"),
     }
-    if value.chars().any(|letter| letter.is_whitespace() || matches!(letter, '@' | '?' | '#')) {
-        return Err("it holds a character that no prefix needs");
-    }
-    Ok(())
 }
 
 macro_rules! parameter {
@@ -317,8 +312,15 @@ mod tests {
 
     #[test]
     fn a_prefix_is_more_than_a_bucket() {
-        assert!("s3://b/p".parse::<Prefix>().is_ok());
-        for bad in ["s3://b", "s3://b/", "s3:///p", "https://b/p", "s3://u:p@b/p", "s3://b/p q"] {
+        assert!("s3://bucket/p".parse::<Prefix>().is_ok());
+        for bad in [
+            "s3://bucket",
+            "s3://bucket/",
+            "s3:///p",
+            "https://bucket/p",
+            "s3://u:p@bucket/p",
+            "s3://bucket/p q",
+        ] {
             assert!(bad.parse::<Prefix>().is_err(), "{bad}");
         }
     }

@@ -75,7 +75,7 @@ impl Databasus {
             "relay-image" => self.relay.get_or_insert_with(Relay::default).image = value.parse()?,
             "database" => self.relay.get_or_insert_with(Relay::default).database_service = value.parse()?,
             "network" => {
-                self.relay.get_or_insert_with(Relay::default).database_network = Some(value.parse()?)
+                self.relay.get_or_insert_with(Relay::default).database_network = Some(value.parse()?);
             }
             _ => return Err(no_parameter(Pack::Databasus, name, &Self::PARAMETERS)),
         }
@@ -98,7 +98,7 @@ mod tests {
                 "image" => "a/b:1",
                 "env-file" | "data" => "./x/y",
                 "pgdata" => "/x/y",
-                "prefix" => "s3://b/p",
+                "prefix" => "s3://bucket/p",
                 _ => "x1",
             };
             let mut pack = SupabaseWalg::default();

@@ -157,6 +157,11 @@ fn files_that_are_none_are_told_by_name_and_judge_nothing() {
     assert_eq!(codes(&host.json(["contract", "--check"]).expect(10)), ["compose-unreadable"]);
 }
 
+#[expect(clippy::print_stderr, reason = "a test says that it is skipped")]
+fn skip() {
+    eprintln!("skipped: there is no docker compose");
+}
+
 /// Compose itself, behind the one word by which it is started; nothing, after a line that says so, where there is none.
 fn docker(host: &Host) -> Option<PathBuf> {
     let dir = host.path("bin");
@@ -178,7 +183,7 @@ fn docker(host: &Host) -> Option<PathBuf> {
                 std::env::var_os("SI_BACKUP_REQUIRE_PARTS").is_none(),
                 "there is no docker compose: scripts/setup builds it"
             );
-            eprintln!("skipped: there is no docker compose");
+            skip();
             return None;
         }
     };
