@@ -131,7 +131,9 @@ impl SupabaseWalg {
             yaml.text("user", "postgres").list("cap_drop", &["ALL"]).list("security_opt", &["no-new-privileges:true"]);
             self.environment(yaml, |yaml| {
                 yaml.why(&["Each hourly delta hangs on the day's full alone: one bad delta spoils no other."]);
-                yaml.text("WALG_DELTA_MAX_STEPS", "23").text("WALG_DELTA_ORIGIN", "LATEST_FULL");
+                yaml.text("WALG_DELTA_MAX_STEPS", "24").text("WALG_DELTA_ORIGIN", "LATEST_FULL");
+                yaml.why(&["Without it a backup whose last WAL cannot be archived never ends."]);
+                yaml.text("WALG_STOP_BACKUP_TIMEOUT", "10m");
             });
             yaml.below("volumes", |yaml| {
                 yaml.why(&["The same path as in the server, or the engine refuses. It reads, and writes nothing there."]);
