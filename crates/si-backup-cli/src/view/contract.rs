@@ -52,3 +52,17 @@ pub fn profile_text(profile: &Profile) -> String {
         profile.required_env().join("\n                 "),
     )
 }
+
+/// The row of `contract --render`: a compose fragment that makes an app fit its profile.
+#[derive(Debug, Clone, Serialize)]
+pub struct FragmentRow {
+    /// The add-on pack.
+    pub pack: &'static str,
+    /// How si puts it beside a release's files: it adds, and overrides nothing.
+    pub merge_strategy: &'static str,
+    /// The fragment, a compose file.
+    pub fragment: String,
+    /// The app that it is fitted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppSlug>,
+}

@@ -8,7 +8,7 @@ mod rows;
 mod style;
 mod table;
 
-pub use contract::{ContractRow, profile_text};
+pub use contract::{ContractRow, FragmentRow, profile_text};
 pub use retention::{ApplyRow, ForecastRow, GoneRow, PlanSummary, StrayRow, forecast_text, plan_text};
 pub use rows::{
     AuditRow, DiffKeyRow, DiffRow, EntryRow, EvidenceRow, ExtractRow, InitRow, KitRow, ListRow, PinRow,

@@ -1,10 +1,11 @@
 use super::{COMMAND, compose};
 use crate::args::ContractArgs;
+use crate::report::row;
 use crate::settings::{AppSettings, RunnerSettings};
+use crate::view::FragmentRow;
 use crate::{CliError, Report, Session};
 use backup_contract::compose::Project;
 use backup_contract::pack::{Databasus, Pack, SupabaseWalg};
-use serde_json::json;
 
 /// How si puts a fragment beside a release's files.
 const MERGE_STRATEGY: &str = "additive_no_override";
@@ -20,11 +21,13 @@ pub(super) fn render(session: &Session<'_>, pack: Pack, args: &ContractArgs) -> 
         Pack::SupabaseWalg => walg(session, settings, project.as_ref(), args)?,
         Pack::Databasus => databasus(project.as_ref(), args)?,
     };
-    let mut row = json!({ "pack": pack.as_str(), "merge_strategy": MERGE_STRATEGY, "fragment": fragment });
-    if let Some(app) = &args.app {
-        row["app"] = app.as_str().into();
-    }
-    Ok(Report::new(COMMAND, vec![row], fragment))
+    let view = FragmentRow {
+        pack: pack.as_str(),
+        merge_strategy: MERGE_STRATEGY,
+        fragment: fragment.clone(),
+        app: args.app.clone(),
+    };
+    Ok(Report::new(COMMAND, vec![row(&view)], fragment))
 }
 
 fn project_of(session: &Session<'_>, settings: &AppSettings) -> Result<Option<Project>, CliError> {
