@@ -372,3 +372,10 @@ fn no_rule_hides_behind_another() {
         assert_eq!(accusations(&judged(&project)), codes, "{change}");
     }
 }
+
+/// What the image itself declares as a volume is taken over too.
+#[test]
+fn volumes_that_no_file_names_are_shared_by_volumes_from() {
+    let text = "services: {databasus: {image: 'databasus/databasus:v3', networks: [n]}, front: {image: 'a/b:1', ports: ['80:80'], volumes_from: [databasus]}}\nnetworks: {n: {}}";
+    assert_eq!(accusations(&judged(&read(&[text.to_owned()]))), ["compose-databasus-data-published"]);
+}
