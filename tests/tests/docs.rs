@@ -59,7 +59,13 @@ fn error_codes() -> BTreeSet<String> {
             codes.extend(quoted_codes(rest.split("\n    }\n").next().unwrap()));
         }
     }
+    for text in code_of_crates() {
+        for rest in text.split("problem_codes! {\n").skip(1) {
+            codes.extend(quoted_codes(rest.split("\n}\n").next().unwrap()));
+        }
+    }
     assert!(codes.len() > 40, "the codes were found: {codes:?}");
+    assert!(codes.contains("wal-missing"), "the problems of databases were found: {codes:?}");
     codes
 }
 

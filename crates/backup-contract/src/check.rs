@@ -3,6 +3,7 @@ use std::fmt;
 
 /// One question that a verification asked, and the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CheckResult {
     /// What was asked, stable and kebab-case: `bundle-checksum`, `manifest`, `orders`.
     pub name: String,
@@ -16,6 +17,7 @@ pub struct CheckResult {
 
 /// The outcome of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Every check passed.

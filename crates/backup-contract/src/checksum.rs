@@ -7,6 +7,8 @@ use std::str::FromStr;
 ///
 /// Of a state snapshot it is the digest of the encrypted bundle; of a database snapshot its fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = r"^sha256:[0-9a-f]{64}$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct Checksum([u8; 32]);
 

@@ -29,6 +29,8 @@ macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $noun:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+        #[cfg_attr(feature = "schema", schemars(extend("pattern" = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")))]
         #[serde(try_from = "String", into = "String")]
         pub struct $type(String);
 

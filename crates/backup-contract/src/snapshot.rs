@@ -5,6 +5,7 @@ use std::fmt;
 
 /// How a snapshot holds its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SnapshotKind {
     /// A sealed bundle of the private state; whole by itself.

@@ -16,6 +16,8 @@ const STATE_TIME: &str = "%Y%m%dT%H%M%SZ";
 /// gave them, `base_<WAL segment>…`. Everything else is rejected: `..`, `a/b`, `BASE_…`, a state id with an impossible
 /// date.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = r"^(state-|base_)")))]
 #[serde(try_from = "String", into = "String")]
 pub struct SnapshotId(String);
 

@@ -7,6 +7,8 @@ use std::str::FromStr;
 ///
 /// Written `state` or `app:<slug>`, in commands as in object keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = r"^(state|app:[A-Za-z0-9][A-Za-z0-9._-]{0,62})$")))]
 #[serde(try_from = "String", into = "String")]
 pub enum Subject {
     /// The private state of the context.

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io;
 
+/// The store that says which release each app runs.
+const DEPLOYMENTS: &str = "deployments.json";
+
 /// The side of a comparison: what a snapshot or a live context holds.
 #[derive(Debug, Clone, Default)]
 pub struct Side {
@@ -96,6 +99,15 @@ impl Side {
         Ok(side)
     }
 
+    /// The release that each app runs, by its slug, as deployments.json says.
+    #[must_use]
+    pub fn releases(&self) -> BTreeMap<String, String> {
+        let documents = self.documents.iter().filter(|(path, _)| path.as_str() == DEPLOYMENTS);
+        let apps = documents.filter_map(|(_, document)| document.get("apps")?.as_object()).flatten();
+        apps.filter_map(|(slug, app)| Some((slug.clone(), app.get("current_release")?.as_str()?.to_owned())))
+            .collect()
+    }
+
     /// How `other` differs from this side.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Vec<Difference> {
@@ -182,7 +194,7 @@ fn compare_values(path: &StatePath, pointer: String, a: &Value, b: &Value, chang
 /// `apps/<slug>/current_release` of deployments.json.
 fn is_current_release(path: &StatePath, pointer: &str) -> bool {
     let parts: Vec<_> = pointer.split('/').collect();
-    path.as_str() == "deployments.json" && matches!(parts[..], ["", "apps", _, "current_release"])
+    path.as_str() == DEPLOYMENTS && matches!(parts[..], ["", "apps", _, "current_release"])
 }
 
 #[cfg(test)]
@@ -217,6 +229,7 @@ mod tests {
         );
         assert_eq!(differences[0].keys[0].release, Some(("r1".into(), "r2".into())));
         assert!(!format!("{differences:?}").contains("hunter"));
+        assert_eq!(b.releases(), [("shop".to_owned(), "r2".to_owned())].into());
     }
 
     #[test]

@@ -13,6 +13,7 @@ const TAIL: u64 = 1024 * 1024;
 
 /// One event of a context, in si's schema. Fields that this software does not know are kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// When it happened: RFC 3339, UTC, with nanoseconds.
     pub timestamp: String,

@@ -32,6 +32,7 @@ pub const OWN_DIRECTORY: &str = ".si-backup";
 
 /// A tree of a context that is taken only when it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OptionalTree {
     /// `releases/`: compose files and manifests; never volumes, env files or dumps.
@@ -72,6 +73,7 @@ impl FromStr for OptionalTree {
 
 /// What is to become of an entry of a context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// One of the files that every backup takes.
@@ -111,6 +113,7 @@ impl fmt::Display for Class {
 
 /// How the content of a file is read and checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {
     /// One JSON document that si rewrites in place.

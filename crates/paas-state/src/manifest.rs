@@ -23,6 +23,7 @@ const FEW: usize = 64;
 ///
 /// Unknown fields of a newer minor revision are ignored; another `version` is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Manifest {
     /// Always [`MANIFEST_FORMAT`].
     pub format: String,
@@ -81,6 +82,7 @@ fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 
 /// One file of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileEntry {
     /// Its path within the context.
     pub path: StatePath,
@@ -111,6 +113,7 @@ fn is_zero(n: &u64) -> bool {
 
 /// Something that a context held and a bundle does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeftOut {
     /// Its path within the context.
     pub path: String,
@@ -122,6 +125,7 @@ pub struct LeftOut {
 
 /// A reviewed exception of the secret scan, recorded where it was used. Holds no value, only its digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AllowedSecret {
     /// The file that holds the value.
     pub path: String,

@@ -26,7 +26,7 @@ pub enum Error {
         text: String,
     },
     /// Two snapshots of one group have one id, so that "delete this one" would mean both.
-    #[error("two snapshots of group {group:?} have the id {id:?}")]
+    #[error("two snapshots{} have the id {id:?}", of_group(.group))]
     DuplicateId {
         /// The group.
         group: String,
@@ -45,6 +45,10 @@ pub enum Error {
         /// How many there were.
         count: usize,
     },
+}
+
+fn of_group(group: &str) -> String {
+    if group.is_empty() { String::new() } else { format!(" of group {group:?}") }
 }
 
 impl Error {

@@ -85,7 +85,10 @@ impl Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RaiseCount { tier, to } => write!(f, "{to} {tier}"),
-            Self::WidenWindow(to) => write!(f, "a recovery window of {} hours", to.num_hours() + 1),
+            Self::WidenWindow(to) if to.num_days() < 2 => {
+                write!(f, "a recovery window of {} hours", to.num_hours() + 1)
+            }
+            Self::WidenWindow(to) => write!(f, "a recovery window of {} days", to.num_days() + 1),
             Self::Pin => f.write_str("a pin"),
         }
     }
@@ -102,6 +105,20 @@ impl<'p, Id> Explanation<'p, Id> {
     #[must_use]
     pub fn endings(&self) -> &[(Reason, Ending)] {
         &self.endings
+    }
+
+    /// What would end a reason, for a person, with ids in place of rows.
+    #[must_use]
+    pub fn say_ending(&self, ending: Ending) -> String
+    where
+        Id: Display,
+    {
+        match ending {
+            Ending::ChildGoes(row) => {
+                format!("{} no longer needs it", self.decision.plan().snapshots()[row].id())
+            }
+            other => other.to_string(),
+        }
     }
 
     /// For one that goes: what would keep it, each alone.
@@ -213,12 +230,7 @@ impl<Id: Display> Display for Explanation<'_, Id> {
             Outcome::Keep => {
                 write!(f, "{id} is kept")?;
                 for (reason, ending) in &self.endings {
-                    let ending = match ending {
-                        Ending::ChildGoes(row) => {
-                            format!("{} no longer needs it", decision.plan().snapshots()[*row].id())
-                        }
-                        other => other.to_string(),
-                    };
+                    let ending = self.say_ending(*ending);
                     write!(f, "\n  {}: {}; until {ending}", reason.rule(), decision.say(*reason))?;
                 }
                 return Ok(());

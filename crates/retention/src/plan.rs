@@ -41,6 +41,7 @@ pub enum Outcome {
 /// How many snapshots have which outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// They stay.
     pub kept: usize,

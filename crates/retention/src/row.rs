@@ -97,6 +97,7 @@ impl<Id: Display> TryFrom<Row<Id>> for Snapshot<Id> {
 
 /// One row of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PlanRow<'p, Id> {
     /// The snapshot.
@@ -125,12 +126,14 @@ pub struct PlanRow<'p, Id> {
 
 /// One reason of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ReasonRow {
     /// The rule.
     pub rule: Rule,
     /// The slot that it fills.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub slot: Option<Slot>,
     /// Its place in the tier, 1 for the newest.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 use crate::settings::SettingsError;
 use backup_contract::{Finding, Severity};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Why a command failed.
@@ -54,8 +54,13 @@ pub enum CliError {
         nearest: Option<&'static str>,
     },
     /// What would be deleted was shown, and nobody has agreed.
-    #[error("nothing was deleted: this would delete {0}")]
-    YesRequired(String),
+    #[error("nothing was deleted: this would delete {what}")]
+    YesRequired {
+        /// How many of what.
+        what: String,
+        /// The id of the plan that was shown.
+        plan_id: String,
+    },
     /// The plan that was agreed to is not the one that there is now.
     #[error("nothing was deleted: the plan is {now} now, not {asked}")]
     PlanChanged {
@@ -121,8 +126,13 @@ pub enum CliError {
     )]
     ForeignIdentity(Vec<String>),
     /// Content can only be proved with the identity.
-    #[error("this needs the identity that opens the bundles, and the settings name none that is here")]
-    NoIdentity,
+    #[error("this needs an identity that opens the bundles, and {}", where_it_is_not(.named.as_deref()))]
+    NoIdentity {
+        /// The file that the settings name.
+        named: Option<PathBuf>,
+        /// What would do without, where something would.
+        otherwise: Option<&'static str>,
+    },
     /// This home has no key to sign evidence with.
     #[error("there is no signing key at {}", .0.display())]
     NoSigningKey(PathBuf),
@@ -160,6 +170,13 @@ pub enum CliError {
     Interrupted(usize),
 }
 
+fn where_it_is_not(named: Option<&Path>) -> String {
+    match named {
+        Some(path) => format!("there is none at {}", path.display()),
+        None => "the settings name none".to_owned(),
+    }
+}
+
 fn signal_name(signal: usize) -> &'static str {
     match signal {
         2 => "SIGINT",
@@ -187,7 +204,7 @@ impl CliError {
             Self::Retention(e) => e.code(),
             Self::BadRow { .. } => "invalid-row",
             Self::UnknownZone { .. } => "unknown-time-zone",
-            Self::YesRequired(_) => "yes-required",
+            Self::YesRequired { .. } => "yes-required",
             Self::PlanChanged { .. } => "plan-changed",
             Self::DeletionsFailed(_) => "deletions-failed",
             Self::NoSnapshot(_) => "no-such-snapshot",
@@ -198,7 +215,7 @@ impl CliError {
             Self::StoreEmptied { .. } => "store-missing",
             Self::NotProved { .. } => "verification-failed",
             Self::ForeignIdentity(_) => "identity-not-a-recipient",
-            Self::NoIdentity => "no-identity",
+            Self::NoIdentity { .. } => "no-identity",
             Self::NoSigningKey(_) => "signing-key-missing",
             Self::Pack(e) => e.code(),
             Self::NoProject(_) => "compose-unreadable",
@@ -235,7 +252,9 @@ impl CliError {
             ),
             Self::UnknownZone { nearest: Some(nearest), .. } => Some(format!("did you mean '{nearest}'?")),
             Self::UnknownZone { nearest: None, .. } => Some("write it like UTC or Europe/Berlin".into()),
-            Self::YesRequired(_) => Some("look at the plan, then do exactly that with --plan-id and --yes".into()),
+            Self::YesRequired { plan_id, .. } => {
+                Some(format!("look at the plan; the same command with --plan-id {plan_id} --yes does exactly that"))
+            }
             Self::PlanChanged { .. } => Some("look at it again with 'si-backup retention plan'".into()),
             Self::DeletionsFailed(_) => {
                 Some("mend what each one names, and run it again: it goes on where this one ended".into())
@@ -253,12 +272,16 @@ impl CliError {
                 memory.display()
             )),
             Self::NotProved { .. } => {
-                Some("look at its evidence with 'si-backup show', and make a new backup with 'si-backup run'".into())
+                Some("do not count on it: make a new backup with 'si-backup run'; 'si-backup show' has its evidence".into())
             }
             Self::ForeignIdentity(own) => {
                 Some(format!("add {} to 'recipients', or take 'identity' out of the settings", own.join(" or ")))
             }
-            Self::NoIdentity => Some("set 'identity' in the settings, or use --level checksum".into()),
+            Self::NoIdentity { otherwise, .. } => Some(format!(
+                "bring one here from where it is kept (the recovery sheet says where), mode 0600, and let 'identity' in the \
+                 settings name it{}",
+                otherwise.map_or_else(String::new, |otherwise| format!("; or {otherwise}"))
+            )),
             Self::RepoState(_) => Some(
                 "move it out, so that no secret is ever committed; SI_PAAS_ALLOW_REPO_STATE=1 allows it, as in si".into(),
             ),
@@ -283,7 +306,7 @@ impl CliError {
             | Self::Retention(_)
             | Self::BadRow { .. }
             | Self::UnknownZone { .. }
-            | Self::YesRequired(_)
+            | Self::YesRequired { .. }
             | Self::PlanChanged { .. }
             | Self::Settings(_)
             | Self::Contract(_)
@@ -291,7 +314,7 @@ impl CliError {
             | Self::NoProject(_)
             | Self::NoSnapshot(_)
             | Self::Ambiguous { .. }
-            | Self::NoIdentity
+            | Self::NoIdentity { .. }
             | Self::NoSigningKey(_)
             | Self::ForeignIdentity(_)
             | Self::RepoState(_)

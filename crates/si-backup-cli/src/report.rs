@@ -1,8 +1,9 @@
 use crate::CliError;
+use crate::view::{Checks, Data, Envelope, ErrorRow, FindingRow};
 use backup_contract::{Finding, Severity};
 use retention::Plan;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::fmt::Write;
 use std::io::{self, BufWriter, Write as _};
 
@@ -26,7 +27,9 @@ pub struct Report {
 }
 
 /// Whether anything was done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// It was.
     Live,
@@ -86,34 +89,36 @@ impl Report {
     /// The one JSON object on standard output, but for the rows of a plan.
     #[must_use]
     pub fn envelope(&self, context: &str, warnings: &[String]) -> Value {
-        let mut envelope = Map::new();
-        envelope.insert("ok".into(), (self.error.is_none() && self.exit == 0).into());
-        envelope.insert("command".into(), self.command.into());
-        envelope.insert("context".into(), context.into());
-        envelope.insert("mode".into(), if self.mode == Mode::Live { "live" } else { "dry-run" }.into());
-        let (name, rows) = match &self.rows {
-            Rows::Data(rows) => ("data", rows.clone()),
-            Rows::Checks(rows) => ("checks", rows.clone()),
+        match &self.rows {
+            Rows::Data(rows) => row(&self.wrap(Data { data: rows.clone() }, context, warnings)),
+            Rows::Checks(rows) => row(&self.wrap(Checks { checks: rows.clone() }, context, warnings)),
             // They are only ever written, never held.
-            Rows::Plan(_) => ("data", Vec::new()),
-        };
-        envelope.insert("count".into(), self.rows.count().into());
-        envelope.insert(name.into(), rows.into());
-        if let Some(summary) = &self.summary {
-            envelope.insert("summary".into(), summary.clone());
+            Rows::Plan(_) => row(&self.wrap(Data::<Value> { data: Vec::new() }, context, warnings)),
         }
-        if let Some(error) = &self.error {
-            let mut body =
-                json!({ "code": error.code(), "message": message_of(error), "hint": error.hint() });
-            if !error.findings().is_empty() {
-                body["findings"] = error.findings().iter().map(finding).collect();
-            }
-            envelope.insert("error".into(), body);
+    }
+
+    fn wrap<'r, B>(
+        &'r self,
+        body: B,
+        context: &'r str,
+        warnings: &'r [String],
+    ) -> Envelope<'r, B, &'r Value> {
+        Envelope {
+            ok: self.error.is_none() && self.exit == 0,
+            command: self.command,
+            context,
+            mode: self.mode,
+            count: self.rows.count(),
+            body,
+            summary: self.summary.as_ref(),
+            error: self.error.as_ref().map(|error| ErrorRow {
+                code: error.code(),
+                message: message_of(error),
+                hint: error.hint(),
+                findings: error.findings().iter().map(FindingRow::from).collect(),
+            }),
+            warnings,
         }
-        if !warnings.is_empty() {
-            envelope.insert("warnings".into(), warnings.into());
-        }
-        envelope.into()
     }
 }
 
@@ -173,22 +178,6 @@ pub(crate) fn message_of(error: &CliError) -> String {
 pub(crate) fn row(value: &impl Serialize) -> Value {
     // A view is made of texts, numbers and lists of them: there is nothing in it that could fail.
     serde_json::to_value(value).unwrap_or_default()
-}
-
-/// The row of a finding.
-#[must_use]
-pub(crate) fn finding(finding: &Finding) -> Value {
-    let mut row = json!({
-        "code": finding.code,
-        "severity": finding.severity,
-        "place": finding.place.to_string(),
-        "detail": finding.detail,
-        "hint": finding.hint,
-    });
-    if let Some(clause) = finding.clause {
-        row["clause"] = clause.as_str().into();
-    }
-    row
 }
 
 /// The lines of a list of findings, worst first.

@@ -252,6 +252,13 @@ impl<'w> Session<'w> {
         }
     }
 
+    /// What to say when there is no identity and one is needed; `otherwise` tells what would do without.
+    #[must_use]
+    pub fn no_identity(&self, otherwise: Option<&'static str>) -> CliError {
+        let named = self.context_settings().ok().and_then(|settings| settings.identity.as_deref());
+        CliError::NoIdentity { named: named.and_then(|path| self.expand(path).ok()), otherwise }
+    }
+
     /// The reviewed exceptions of the secret scan.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 use crate::{CliError, Session};
 use backup_contract::{ContextName, Level, Snapshot, SnapshotRef, Subject};
-use backup_store::Store;
+use backup_store::{LockKeeper, Store};
 use chrono::{DateTime, Utc};
 use paas_state::{Catalogue, Record, UnverifiedBundle};
 use restore_guard::{Ledger, PinSet, Pins, Question, Records, Scope, Standing};
+use std::cell::OnceCell;
 
 /// The state snapshots of a context with what is known about them: catalogue, evidence and pins, joined by id and
 /// checksum.
@@ -15,6 +16,7 @@ pub struct Shelf<'a> {
     pub evidence: Records,
     /// What is kept in any case.
     pub pins: PinSet,
+    has_locks: OnceCell<bool>,
     store: &'a dyn Store,
     context: ContextName,
     now: DateTime<Utc>,
@@ -32,6 +34,7 @@ impl<'a> Shelf<'a> {
             evidence: Ledger::new(store, &context)
                 .read(&Scope::Subject(Subject::State), &session.trusted()?)?,
             pins: Pins::new(store, &context).read(Some(&Subject::State))?,
+            has_locks: OnceCell::new(),
             store,
             context,
             now: session.now(),
@@ -106,9 +109,13 @@ impl<'a> Shelf<'a> {
         Some(self.evidence.standing(&question))
     }
 
-    /// The strongest level at which a snapshot is proved, and since when.
+    /// The strongest level at which a snapshot is proved, and since when; `None` when something of it is missing now,
+    /// whatever was proved before.
     #[must_use]
     pub fn proved(&self, snapshot: &Snapshot) -> Option<(Level, DateTime<Utc>)> {
+        if !snapshot.restorable() {
+            return None;
+        }
         let standing = self.standing(snapshot)?;
         let (level, evidence) = standing.proved()?;
         Some((level, evidence.record().finished_at))
@@ -122,6 +129,24 @@ impl<'a> Shelf<'a> {
         // A level that was proved again later is no failure any more, though nothing is said of the stronger ones.
         let is_mended = standing.proved().is_some_and(|(level, _)| level.covers(record.level));
         (!is_mended).then_some((record.level, record.finished_at))
+    }
+
+    /// Until when an object lock holds a snapshot; none when it has run out.
+    ///
+    /// # Errors
+    /// [`CliError::Store`], [`CliError::State`] when the store cannot be asked.
+    pub fn locked_until(&self, snapshot: &Snapshot) -> Result<Option<DateTime<Utc>>, CliError> {
+        let has_locks = if let Some(has_locks) = self.has_locks.get() {
+            *has_locks
+        } else {
+            let can = self.store.capabilities()?;
+            *self.has_locks.get_or_init(|| can.locks != LockKeeper::Nobody)
+        };
+        if !has_locks {
+            return Ok(None);
+        }
+        let until = paas_state::lock_of(self.store, &self.context, &snapshot.id)?;
+        Ok(until.filter(|until| *until > self.now))
     }
 
     /// Whether it is kept in any case.

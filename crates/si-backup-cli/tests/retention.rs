@@ -147,8 +147,40 @@ fn a_plan_for_people() {
 }
 
 #[test]
+fn a_snapshot_says_why_it_is_kept_or_goes() {
+    let (host, ids) = with_backups_of(&[20, 19, 1, 0]);
+    host.edit_settings(
+        "# retention = { daily = 7, weekly = 4, monthly = 3,",
+        "retention = { daily = 2, weekly = 0, monthly = 0,",
+    );
+    let show = |days: i64| host.inside(TODAY, ["show", &ids[&days], "--json"]).expect(0).row();
+    let planned = host.inside(TODAY, ["retention", "plan", "--json"]).expect(0).data();
+    for (row, days) in planned.iter().zip([20, 19, 1, 0]) {
+        let shown = show(days);
+        for field in ["id", "keep", "reasons", "drop_reason", "drop_detail"] {
+            assert_eq!(row.get(field), shown.get(field), "'{field}' of {days} days ago: as the plan says");
+        }
+    }
+    assert_eq!(show(20)["keep"], false);
+    let text = |days: i64| {
+        let text = host.inside(TODAY, ["show", &ids[&days]]).expect(0).stdout;
+        text.split("  evidence").next().unwrap().to_owned()
+    };
+    assert_snapshot!("show_one_that_goes", host.redact(&text(20)));
+    assert_snapshot!("show_one_that_stays", host.redact(&text(0)));
+    // A policy that is none is no reason not to show it.
+    host.edit_settings("daily = 2,", "daily = 0,");
+    let shown = host.inside(TODAY, ["show", &ids[&0], "--json"]).expect(0);
+    assert_eq!((&shown.row()["keep"], &shown.row()["reasons"]), (&Value::Null, &json!([])));
+    assert!(shown.envelope()["warnings"].to_string().contains("no slots"), "{}", shown.stdout);
+}
+
+#[test]
 fn a_plan_of_the_state_for_people() {
-    let (host, _) = with_backups_of(&[12, 3, 1, 0]);
+    let (host, ids) = with_backups_of(&[12, 3, 1, 0]);
+    let latest = host.inside(TODAY, ["retention", "plan", "--explain", "LATEST", "--json"]).expect(0).row();
+    assert_eq!(latest["id"], ids[&0].as_str());
+    assert!(latest["explanation"].as_str().unwrap().contains("until"), "{latest:#}");
     let ran = host.inside(TODAY, ["retention", "plan"].iter().chain(&ONE_A_DAY)).expect(0);
     let redacted = host.redact(&ran.stdout);
     let id = regex::Regex::new("plan [0-9a-f]{16}").unwrap();
@@ -301,12 +333,13 @@ fn an_apply_is_shown_first_and_does_exactly_that() {
     let before = host.ids();
     let asked = apply(&host, &[]).expect(2);
     let said = asked.error("yes-required");
-    assert!(said.contains("delete 3 snapshots") && said.contains("--plan-id"), "{said}");
+    assert!(said.contains("delete 3 snapshots"), "{said}");
     assert_eq!(asked.envelope()["mode"], "dry-run");
     assert_eq!(host.ids(), before, "nothing was touched");
     assert!(told(&host).is_empty());
     let id = plan_id(&host);
     assert_eq!(asked.envelope()["summary"]["plan_id"], id.as_str());
+    assert!(said.contains(&format!("--plan-id {id} --yes")), "what is to be typed: {said}");
     // 9 is the oldest of a tier that has no slots left, 4 and 2 are beyond the counts.
     let done = apply(&host, &["--plan-id", &id, "--yes"]).expect(0);
     let expected: BTreeMap<_, _> = [(9, "deleted"), (4, "deleted"), (2, "deleted"), (1, "kept"), (0, "kept")]
@@ -416,6 +449,15 @@ fn what_a_lock_holds_is_no_failure() {
     assert_eq!(planned.envelope()["summary"]["blocked_by_lock"], 1);
     let done = apply(&host, &["--yes"]).expect(0);
     assert_eq!(outcomes(&done)[&forged_id(3)], "locked");
+    let listed = host.inside(TODAY, ["list", "--json"]).expect(0).data();
+    let locked: Vec<_> = listed.iter().filter(|row| row.get("locked_until").is_some()).collect();
+    assert_eq!(locked.len(), 1, "{listed:#?}");
+    assert_eq!(
+        (&locked[0]["id"], &locked[0]["locked_until"]),
+        (&json!(forged_id(3)), &json!("2026-12-24T00:00:00Z"))
+    );
+    let later = host.inside("2026-12-24T00:00:01Z", ["list", "--json"]).expect(0).data();
+    assert!(later.iter().all(|row| row.get("locked_until").is_none()), "one that has run out holds nothing");
     let row = done.data().into_iter().find(|row| row["id"] == forged_id(3).as_str()).unwrap();
     assert_eq!(row["locked_until"], "2026-12-24T00:00:00Z");
     assert!(row["problem"].as_str().unwrap().contains("locked until 2026-12-24"), "{row:#}");

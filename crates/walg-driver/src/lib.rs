@@ -1,11 +1,33 @@
 //! Databases in WAL-G compatible buckets: to be made, understood, verified and brought back up.
 //!
-//! The crate is at its beginning. It names the one thing that every later part speaks of, the [`EngineKind`] that does
-//! the work; no command uses it yet.
+//! What is here so far understands a bucket: [`bucket`] is its catalogue, [`wal`] its archive, both read from the objects
+//! alone, and [`verify`] recognises the bytes of a backup. The names of engines are here too; nothing drives them yet.
+//!
+//! ```no_run
+//! use backup_store::DirStore;
+//! use walg_driver::Cipher;
+//! use walg_driver::bucket::{Bucket, Root};
+//!
+//! let store = DirStore::open("/srv/backups/shop")?;
+//! let bucket = Bucket::read(&store, &Root::default(), &Cipher::None)?;
+//! for backup in &bucket.backups {
+//!     let reach = backup.reach.last().map(|reach| reach.end);
+//!     println!("{}: restorable {}, up to {reach:?}", backup.id, backup.restorable());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod bucket;
+mod codec;
+mod error;
+pub mod verify;
+pub mod wal;
+
+pub use codec::{Cipher, Compression, SodiumKey};
+pub use error::{Error, Result};
 
 use std::fmt;
 use std::str::FromStr;
-use thiserror::Error;
 
 /// Which program makes and unpacks base backups. All of them speak the same bucket layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,13 +59,13 @@ impl fmt::Display for EngineKind {
 }
 
 /// Not the name of an engine.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not an engine; there are 'embedded', 'wal-g' and 'walrus'")]
 pub struct UnknownEngine(String);
 
 impl FromStr for EngineKind {
     type Err = UnknownEngine;
-    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
+    fn from_str(name: &str) -> std::result::Result<Self, UnknownEngine> {
         [Self::Embedded, Self::WalG, Self::Walrus]
             .into_iter()
             .find(|kind| kind.as_str() == name)

@@ -16,9 +16,9 @@ Examples:
   si-backup retention plan --explain state-20261123
   si-backup retention plan --from-json snapshots.json --keep-last 3
 
-Nothing is touched. --from-json reads the snapshots of any tool, as an array or as one object after the
-other: {\"id\", \"time\"} with the optional \"kind\", \"parent\", \"group\", \"verified\", \"pinned\", \"suspect\",
-\"locked_until\" and \"complete\". It needs neither settings nor a context.
+Nothing is touched. --from-json reads the snapshots of any tool, as an array or as one object after
+the other: {\"id\", \"time\"} with the optional \"kind\", \"parent\", \"group\", \"verified\", \"pinned\",
+\"suspect\", \"locked_until\" and \"complete\". It needs neither settings nor a context.
 
 The plan's id is the beginning of a SHA-256 over policy, snapshots and outcomes.")]
     Plan(PlanArgs),
@@ -28,13 +28,14 @@ Examples:
   si-backup retention apply
   si-backup retention apply --plan-id 5f2c9a6d01b7e834 --yes
 
-Without --yes the plan is shown, nothing is done, and the exit code is 2. --plan-id takes the id that
-'retention plan' printed, and nothing is done when the plan is another one by now.
+Without --yes the plan is shown, nothing is done, and the exit code is 2. --plan-id takes the id
+that 'retention plan' printed, and nothing is done when the plan is another one by now.
 
-Of each snapshot the record goes first, then the bundle; its evidence and its pins stay, they are small
-and tell its history. A bundle without a record, left by a run or a deletion that was killed, goes when it
-is older than a day. Before each deletion the object, its lock and its pins are read again. What fails is
-listed (exit code 3) and is tried again by the next apply; what a lock holds is no failure.")]
+Of each snapshot the record goes first, then the bundle; its evidence and its pins stay, they are
+small and tell its history. A bundle without a record, left by a run or a deletion that was killed,
+goes when it is older than a day. Before each deletion the object, its lock and its pins are read
+again. What fails is listed (exit code 3) and is tried again by the next apply; what a lock holds
+is no failure.")]
     Apply(ApplyArgs),
     /// Say how many snapshots there will be, and when each one goes
     #[command(after_help = "\
@@ -42,8 +43,8 @@ Examples:
   si-backup retention forecast
   si-backup retention forecast --days 365 --schedule hourly --keep-daily 14
 
-A schedule is 'hourly', 'daily 02:00', 'weekly sunday 02:00', 'monthly 1 02:00', or 'none' for what becomes
-of the snapshots that there are.")]
+A schedule is 'hourly', 'daily 02:00', 'weekly sunday 02:00', 'monthly 1 02:00', or 'none' for what
+becomes of the snapshots that there are.")]
     Forecast(ForecastArgs),
 }
 
@@ -59,7 +60,7 @@ pub struct PlanArgs {
     /// Plan for this time, as RFC 3339 with an offset [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub now: Option<DateTime<Utc>>,
-    /// Say of one snapshot why it is kept or not, and what would change that
+    /// Say of one snapshot why it is kept or not, and what would change that: its id, or LATEST
     #[arg(long, value_name = "ID")]
     pub explain: Option<String>,
 }
@@ -131,7 +132,7 @@ pub struct PolicyArgs {
     /// Keep the newest of each of the last N years that have one
     #[arg(long, value_name = "N|all", value_parser = parse_count)]
     pub keep_yearly: Option<Count>,
-    /// Keep everything this far back, such as '7d'; 'none' for no window
+    /// Keep everything this far back, such as '7d'; 0 or 'none' for no window
     #[arg(long, value_name = "DURATION", value_parser = parse_window)]
     pub recovery_window: Option<Duration>,
     /// Whether a snapshot fills one tier only, or may fill several: exclusive or shared

@@ -1,5 +1,5 @@
 use super::{ApplyArgs, RetentionCommand};
-use crate::{CliError, Mode, Report};
+use crate::{CliError, Mode, Report, Rows};
 use backup_contract::pack::Pack;
 use backup_contract::{AppSlug, Level};
 use clap::{Args, Subcommand};
@@ -310,7 +310,12 @@ impl Command {
                 )
         );
         let mode = if is_dry { Mode::DryRun } else { Mode::Live };
-        Report { mode, ..Report::failed(self.name(), error) }
+        // The rows are called what they are called when there are some.
+        let rows = match self {
+            Self::Doctor | Self::Audit(AuditCommand::Verify) => Rows::Checks(Vec::new()),
+            _ => Rows::Data(Vec::new()),
+        };
+        Report { mode, rows, ..Report::failed(self.name(), error) }
     }
 
     /// The command in the words of si's envelope.

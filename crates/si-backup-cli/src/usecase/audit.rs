@@ -1,8 +1,7 @@
 use crate::report::row;
-use crate::view::{self, AuditRow};
+use crate::view::{self, AuditRow, ChainRow};
 use crate::{CliError, Report, Rows, Session};
 use restore_guard::{ChainReport, TrailLine, merge, verify_context};
-use serde_json::json;
 use std::fmt::Write;
 
 /// Lists the entries of every chain, oldest first: those of other hosts by their copies in the store.
@@ -32,7 +31,13 @@ pub(super) fn verify(session: &Session<'_>) -> Result<Report, CliError> {
             let harmless = finding.is_harmless();
             let word = if harmless { "warning" } else { "error" };
             let _ = writeln!(text, "{word}: {name}: {finding} [{}]", finding.code());
-            checks.push(json!({ "name": name, "ok": harmless, "code": finding.code(), "detail": finding.to_string(), "sequence": finding.sequence() }));
+            checks.push(row(&ChainRow {
+                name: name.clone(),
+                ok: harmless,
+                detail: finding.to_string(),
+                code: Some(finding.code()),
+                sequence: finding.sequence(),
+            }));
             if !harmless {
                 count += 1;
             }
@@ -45,7 +50,7 @@ pub(super) fn verify(session: &Session<'_>) -> Result<Report, CliError> {
             let detail =
                 format!("{}, whole and in order{uncopied}", view::count(report.last, "entry", "entries"));
             let _ = writeln!(text, "ok: {name}: {detail}");
-            checks.push(json!({ "name": name, "ok": true, "detail": detail }));
+            checks.push(row(&ChainRow { name, ok: true, detail, code: None, sequence: None }));
         }
     }
     let mut report = Report::new("backup audit verify", Vec::new(), text);

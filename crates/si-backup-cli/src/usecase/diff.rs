@@ -4,15 +4,13 @@ use crate::shelf::reference;
 use crate::view::{DiffKeyRow, DiffRow};
 use crate::{CliError, Report, Session, Shelf, metered};
 use backup_contract::Snapshot;
-use paas_state::{
-    Change, Difference, Identities, Inventory, Manifest, OptionalTree, Patience, Side, is_store,
-};
+use paas_state::{Difference, Identities, Inventory, Manifest, OptionalTree, Patience, Side, is_store};
 use std::fmt::Write;
 
 /// Compares a snapshot with another, or with the live state: files, keys and releases, never values.
 pub(super) fn diff(session: &Session<'_>, args: &DiffArgs) -> Result<Report, CliError> {
     let store = session.open_store()?;
-    let identities = session.identities()?.ok_or(CliError::NoIdentity)?;
+    let identities = session.identities()?.ok_or_else(|| session.no_identity(None))?;
     let shelf = Shelf::read(session, &*store)?;
     let first = shelf.resolve(&args.id)?;
     let (manifest, was) = side_of(session, &shelf, first, &identities)?;
@@ -67,24 +65,16 @@ fn live(session: &Session<'_>, with: &[OptionalTree]) -> Result<Side, CliError> 
 fn diff_row(difference: &Difference) -> DiffRow {
     DiffRow {
         path: difference.path.to_string(),
-        change: word(difference.change),
+        change: difference.change.into(),
         keys: difference
             .keys
             .iter()
             .map(|key| DiffKeyRow {
                 pointer: key.pointer.clone(),
-                change: word(key.change),
+                change: key.change.into(),
                 release_was: key.release.as_ref().map(|(was, _)| was.clone()),
                 release_is: key.release.as_ref().map(|(_, is)| is.clone()),
             })
             .collect(),
-    }
-}
-
-const fn word(change: Change) -> &'static str {
-    match change {
-        Change::Added => "added",
-        Change::Removed => "removed",
-        Change::Changed => "changed",
     }
 }

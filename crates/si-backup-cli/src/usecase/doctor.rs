@@ -1,10 +1,10 @@
-use crate::report::{finding_lines, message_of};
+use crate::report::{finding_lines, message_of, row};
+use crate::view::DoctorRow;
 use crate::{CliError, Report, Rows, Session, Shelf};
 use backup_contract::{Finding, Place, Severity};
 use backup_store::Store;
 use chrono::TimeDelta;
 use paas_state::{Patience, Reading, Unwatched};
-use serde_json::{Value, json};
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 
@@ -32,19 +32,12 @@ pub(super) fn doctor(session: &Session<'_>) -> Report {
     let findings = checks.findings;
     let count = findings.iter().filter(|finding| finding.severity > Severity::Info).count();
     let mut text = String::new();
-    for check in &checks.rows {
-        if check["ok"] == true && check.get("code").is_none() {
-            let _ = writeln!(
-                text,
-                "ok: {}: {}",
-                check["name"].as_str().unwrap_or(""),
-                check["detail"].as_str().unwrap_or("")
-            );
-        }
+    for check in checks.rows.iter().filter(|check| check.code.is_none()) {
+        let _ = writeln!(text, "ok: {}: {}", check.name, check.detail);
     }
     text += &finding_lines(&findings);
     let mut report = Report::new("backup doctor", Vec::new(), text);
-    report.rows = Rows::Checks(checks.rows);
+    report.rows = Rows::Checks(checks.rows.iter().map(row).collect());
     if count == 0 {
         return report;
     }
@@ -60,7 +53,7 @@ type Checked = Result<(Vec<Finding>, String), CliError>;
 
 #[derive(Default)]
 struct Checks {
-    rows: Vec<Value>,
+    rows: Vec<DoctorRow>,
     findings: Vec<Finding>,
 }
 
@@ -72,14 +65,9 @@ impl Checks {
             Err(error) => (vec![of_error(name, &error)], String::new()),
         };
         if findings.iter().all(|finding| finding.severity == Severity::Info) {
-            self.rows.push(json!({ "name": name, "ok": true, "detail": ok }));
+            self.rows.push(DoctorRow::passed(name, ok));
         }
-        for finding in &findings {
-            let mut row = crate::report::finding(finding);
-            row["name"] = name.into();
-            row["ok"] = (finding.severity == Severity::Info).into();
-            self.rows.push(row);
-        }
+        self.rows.extend(findings.iter().map(|finding| DoctorRow::found(name, finding)));
         self.findings.extend(findings);
     }
 }
@@ -174,6 +162,17 @@ fn encryption(session: &Session<'_>) -> Checked {
             Place::of(format!("contexts.{}.recipients", session.context)),
             "names one recipient: if its identity is lost, so is every backup",
             "add a second recipient whose identity is kept away from this host",
+        ));
+    }
+    if let CliError::NoIdentity { named: Some(path), .. } = session.no_identity(None)
+        && !path.exists()
+    {
+        findings.push(Finding::new(
+            "identity-not-here",
+            Severity::Info,
+            Place::of(format!("contexts.{}.identity", session.context)),
+            format!("names {}, which is not there: nothing can be opened on this host", path.display()),
+            "nothing need be done where that is meant; else bring it back from where it is kept",
         ));
     }
     if let Some(identities) = session.identities()? {

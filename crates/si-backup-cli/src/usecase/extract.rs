@@ -1,16 +1,16 @@
 use crate::args::ExtractArgs;
-use crate::report::row;
+use crate::report::{message_of, row};
 use crate::shelf::reference;
 use crate::view::{self, ExtractRow};
 use crate::{CliError, Report, Session, Shelf, metered};
-use paas_state::StatePath;
+use paas_state::{StagedTree, StatePath};
 use restore_guard::{ActOutcome, Action};
 
 /// Unpacks a snapshot into a new or empty directory. Needs no evidence: it proves the bundle as it unpacks.
 pub(super) fn extract(session: &Session<'_>, args: &ExtractArgs) -> Result<Report, CliError> {
     let only = args.file.clone().map(StatePath::new).transpose()?;
     let store = session.open_store()?;
-    let identities = session.identities()?.ok_or(CliError::NoIdentity)?;
+    let identities = session.identities()?.ok_or_else(|| session.no_identity(None))?;
     let shelf = Shelf::read(session, &*store)?;
     let snapshot = shelf.resolve(&args.id)?;
     let record = shelf.record(snapshot)?;
@@ -25,10 +25,25 @@ pub(super) fn extract(session: &Session<'_>, args: &ExtractArgs) -> Result<Repor
     // Before the act: whoever reads the trail must be able to trust that nothing was unpacked in silence.
     session.record(&entry(ActOutcome::Announced), Some(&*store))?;
     let (mode, interrupts) = (session.progress(), &session.world.interrupts);
-    let staged = metered(mode, "unpacking", record.bytes, interrupts, None, |meter| {
+    let unpacked = metered(mode, "unpacking", record.bytes, interrupts, None, |meter| {
         bundle.stage(&identities, &args.into, only.clone(), meter)
-    })?;
-    let manifest = staged.publish()?;
+    })
+    .and_then(StagedTree::publish);
+    let manifest = match unpacked {
+        Ok(manifest) => manifest,
+        Err(e) => {
+            let error = session.explain(e.into());
+            let interrupted = error.code() == "interrupted";
+            let ended = entry(if interrupted { ActOutcome::Interrupted } else { ActOutcome::Failed })
+                .detail("error_code", error.code())
+                .detail("error", message_of(&error));
+            // What went wrong is more than that it could not be put into the trail.
+            if let Err(e) = session.record(&ended, Some(&*store)) {
+                session.warn(format!("the failure could not be put into the trail: {}", message_of(&e)));
+            }
+            return Err(error);
+        }
+    };
     let unpacked = manifest.files.iter().filter(|file| only.as_ref().is_none_or(|only| file.path == *only));
     let view = ExtractRow {
         id: record.id.clone(),
@@ -40,9 +55,9 @@ pub(super) fn extract(session: &Session<'_>, args: &ExtractArgs) -> Result<Repor
     };
     session.record(&entry(ActOutcome::Done), Some(&*store))?;
     let text = format!(
-        "unpacked {}: {} file(s), {}, each equal to the manifest, into {}\n",
+        "unpacked {}: {}, {}, each equal to the manifest, into {}\n",
         reference(snapshot),
-        view.files,
+        view::count(view.files, "file", "files"),
         view::bytes(view.bytes),
         args.into.display(),
     );

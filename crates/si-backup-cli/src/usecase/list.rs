@@ -8,7 +8,8 @@ use std::fmt::Write;
 pub(super) fn list(session: &Session<'_>) -> Result<Report, CliError> {
     let store = session.open_store()?;
     let shelf = Shelf::read(session, &*store)?;
-    let rows: Vec<_> = shelf.snapshots().iter().map(|snapshot| list_row(&shelf, snapshot)).collect();
+    let rows: Vec<_> =
+        shelf.snapshots().iter().map(|snapshot| list_row(&shelf, snapshot)).collect::<Result<_, _>>()?;
     let mut text = if rows.is_empty() {
         format!("no snapshots in {}; 'si-backup run --state' makes one\n", store.location())
     } else {
@@ -18,8 +19,8 @@ pub(super) fn list(session: &Session<'_>) -> Result<Report, CliError> {
         let strays = &shelf.catalogue.strays;
         let _ = writeln!(
             text,
-            "{} object(s) belong to no snapshot, left by a run that did not finish: {}",
-            strays.len(),
+            "{} to no snapshot, left by a run that did not finish: {}",
+            view::count(strays.len(), "object belongs", "objects belong"),
             strays.iter().map(|stray| stray.key.to_string()).collect::<Vec<_>>().join(", "),
         );
     }
@@ -27,8 +28,8 @@ pub(super) fn list(session: &Session<'_>) -> Result<Report, CliError> {
 }
 
 /// What is known of a snapshot.
-pub(super) fn list_row(shelf: &Shelf<'_>, snapshot: &Snapshot) -> ListRow {
-    ListRow {
+pub(super) fn list_row(shelf: &Shelf<'_>, snapshot: &Snapshot) -> Result<ListRow, CliError> {
+    Ok(ListRow {
         id: snapshot.id.clone(),
         subject: snapshot.subject.clone(),
         kind: snapshot.kind,
@@ -48,13 +49,16 @@ pub(super) fn list_row(shelf: &Shelf<'_>, snapshot: &Snapshot) -> ListRow {
         failed: shelf.failed(snapshot).map(Into::into),
         suspect: snapshot.suspect,
         pinned: shelf.is_pinned(snapshot),
-    }
+        locked_until: shelf.locked_until(snapshot)?,
+        releases: None,
+    })
 }
 
 fn line(row: &ListRow) -> [String; 5] {
     let mut notes = Vec::new();
     notes.extend(row.problems.iter().map(|problem| problem.detail.clone()));
     notes.extend(row.pinned.then(|| "pinned".to_owned()));
+    notes.extend(row.locked_until.map(|until| format!("locked until {}", view::time(until))));
     notes.extend(row.suspect.then(|| "suspect".to_owned()));
     [
         row.id.to_string(),

@@ -56,7 +56,7 @@ pub(super) fn prove(
             Level::Checksum if level > Level::Checksum => continue,
             Level::Checksum => bundle.check_sum(meter).map(|()| "every byte equals the record".to_owned()),
             Level::Content | Level::Restore => {
-                let identities = identities.ok_or(CliError::NoIdentity)?;
+                let identities = identities.ok_or_else(|| session.no_identity(None))?;
                 bundle.verify(identities, meter as &dyn Watch).map(|verified| {
                     let manifest = verified.manifest();
                     let malformed: u64 = manifest.files.iter().map(|file| file.malformed_lines).sum();

@@ -1,8 +1,8 @@
 use super::prove::{TOOL, VERSION, Verification, millis, prove, write_evidence};
 use super::{init, settings_copy};
 use crate::args::RunArgs;
-use crate::report::{finding, finding_lines, row};
-use crate::view::{self, EntryRow, RunRow, VerifiedRow};
+use crate::report::{finding_lines, row};
+use crate::view::{self, EntryRow, FindingRow, RunRow, Status, VerifiedRow};
 use crate::{CliError, Mode, Report, Session, metered};
 use backup_contract::{Level, Outcome, SnapshotId, SnapshotKind, SnapshotRef, Subject};
 use backup_store::Store;
@@ -138,7 +138,7 @@ fn tell(
         .with("outcome", &outcome);
     note_event(session, context, &event);
     let view = RunRow {
-        status: if passed { "ok" } else { "failed" },
+        status: Status::of(passed),
         error: verification.failure(),
         duration_ms: took,
         id: Some(record.id.clone()),
@@ -148,7 +148,7 @@ fn tell(
         restorable: passed,
         verified: passed.then(|| VerifiedRow::from((verification.level, verification.finished_at))),
         evidence: Some(evidence),
-        findings: backup.findings.iter().map(finding).collect(),
+        findings: backup.findings.iter().map(FindingRow::from).collect(),
         ..blank()
     };
     let mut text = finding_lines(&backup.findings);
@@ -197,10 +197,10 @@ fn failed(
     );
     note_event(session, context, &event);
     let view = RunRow {
-        status: "failed",
+        status: Status::Failed,
         error: Some(message),
         duration_ms: took,
-        findings: error.findings().iter().map(finding).collect(),
+        findings: error.findings().iter().map(FindingRow::from).collect(),
         ..blank()
     };
     Report::new("backup run", vec![row(&view)], String::new()).with_error(error)
@@ -258,10 +258,10 @@ fn dry_run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliError> {
     text += &finding_lines(&findings);
     let blocked = crate::error::blocks(&findings);
     let view = RunRow {
-        status: if blocked { "failed" } else { "ok" },
+        status: Status::of(!blocked),
         duration_ms: millis(session.world.clock.monotonic().saturating_sub(began)),
         plain_bytes,
-        findings: findings.iter().map(finding).collect(),
+        findings: findings.iter().map(FindingRow::from).collect(),
         entries,
         ..blank()
     };
@@ -326,7 +326,7 @@ fn blank() -> RunRow {
         service: String::new(),
         operation: "run",
         command: String::new(),
-        status: "ok",
+        status: Status::Ok,
         error: None,
         duration_ms: 0,
         id: None,

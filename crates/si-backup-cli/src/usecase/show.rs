@@ -1,12 +1,13 @@
 use super::list::list_row;
 use super::prove::level_that_failed;
+use super::retention::Verdict;
 use crate::args::ShowArgs;
 use crate::report::{message_of, row};
 use crate::shelf::reference;
-use crate::view::{self, EvidenceRow, ProblemRow, ShowRow};
+use crate::view::{self, EvidenceRow, ListRow, ProblemRow, ShowRow};
 use crate::{CliError, Report, Session, Shelf, metered};
 use backup_contract::Level;
-use paas_state::Manifest;
+use paas_state::{Side, is_store};
 use std::fmt::Write;
 
 /// Shows one snapshot: its record, its evidence, and, where the identity is, its files.
@@ -16,20 +17,27 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
     let snapshot = shelf.resolve(&args.id)?;
     let record = shelf.catalogue.records.get(&snapshot.id);
     let mut failed = None;
-    let manifest = match (session.identities()?, record) {
+    let opened = match (session.identities()?, record) {
         (Some(identities), Some(record)) => {
             let bundle = shelf.bundle(snapshot)?;
             let (mode, interrupts) = (session.progress(), &session.world.interrupts);
             metered(mode, "reading", record.bytes, interrupts, None, |meter| {
-                match bundle.verify(&identities, meter) {
-                    Ok(verified) => Ok(Some(verified.into_manifest())),
+                match bundle.read_files(&identities, &is_store, meter) {
+                    Ok((verified, stores)) => {
+                        let releases = Side::of_snapshot(verified.manifest(), &stores).releases();
+                        Ok(Some((verified.into_manifest(), releases)))
+                    }
                     Err(e @ paas_state::Error::Stopped) => Err(CliError::from(e)),
                     Err(e) => {
                         let level = level_that_failed(&e, Level::Content);
                         let why = message_of(&e.into());
-                        session.warn(format!("its files cannot be shown: {why}"));
-                        let id = reference(snapshot).to_string();
-                        failed = level.map(|level| CliError::NotProved { id, level, why });
+                        match level {
+                            Some(level) => {
+                                let id = reference(snapshot).to_string();
+                                failed = Some(CliError::NotProved { id, level, why });
+                            }
+                            None => session.warn(format!("its files cannot be shown: {why}")),
+                        }
                         Ok(None)
                     }
                 }
@@ -61,15 +69,32 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
         };
         standing.ignored().iter().map(say).collect()
     });
+    // What is wrong with the policy is no reason not to show a snapshot.
+    let verdict = match Verdict::on(session, &*store, &shelf, snapshot) {
+        Ok(verdict) => Some(verdict),
+        Err(e) => {
+            session.warn(format!("whether it is kept cannot be said: {}", message_of(&e)));
+            None
+        }
+    };
+    let (manifest, releases) = opened.unzip();
+    let (keep, why) = verdict.as_ref().map(|verdict| (verdict.keep, verdict.lines.clone())).unzip();
+    let (reasons, drop_reason, drop_detail) = verdict
+        .map(|verdict| (verdict.reasons, verdict.drop_reason, verdict.drop_detail))
+        .unwrap_or_default();
     let view = ShowRow {
-        list: list_row(&shelf, snapshot),
+        list: ListRow { releases, ..list_row(&shelf, snapshot)? },
         host: record.map(|record| record.host.clone()),
         tool: record.map(|record| record.tool.clone()),
+        keep,
+        reasons,
+        drop_reason,
+        drop_detail,
         evidence,
         ignored_evidence: ignored,
-        manifest: manifest.as_ref().map(row),
+        manifest,
     };
-    let text = text_of(&view, manifest.as_ref());
+    let text = text_of(&view, &why.unwrap_or_default());
     let report = Report::new("backup show", vec![row(&view)], text);
     // What was just read does not care what was proved before.
     Ok(match failed {
@@ -78,7 +103,7 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
     })
 }
 
-fn text_of(view: &ShowRow, manifest: Option<&Manifest>) -> String {
+fn text_of(view: &ShowRow, why: &[String]) -> String {
     let list = &view.list;
     let mut text = format!("{}/{}\n", list.subject, list.id);
     let mut line = |name: &str, value: String| {
@@ -97,6 +122,13 @@ fn text_of(view: &ShowRow, manifest: Option<&Manifest>) -> String {
     line("restorable", if list.restorable { "yes".into() } else { "no".into() });
     list.problems.iter().for_each(|problem| line("problem", problem.detail.clone()));
     line("pinned", if list.pinned { "yes".into() } else { "no".into() });
+    if let Some(until) = list.locked_until {
+        line("locked", format!("until {}", view::time(until)));
+    }
+    for (at, reason) in why.iter().enumerate() {
+        let name = if view.keep == Some(true) { "kept" } else { "goes" };
+        line(if at == 0 { name } else { "" }, reason.clone());
+    }
     match &list.verified {
         Some(verified) => line("proved", format!("{} on {}", verified.level, view::time(verified.at))),
         None => line("proved", "no".into()),
@@ -123,9 +155,13 @@ fn text_of(view: &ShowRow, manifest: Option<&Manifest>) -> String {
             .for_each(|check| line("", format!("failed: {}", check.detail)));
     }
     view.ignored_evidence.iter().for_each(|ignored| line("ignored", ignored.detail.clone()));
-    match manifest {
+    match &view.manifest {
         None => line("files", "not readable here".into()),
         Some(manifest) => {
+            for (at, (app, release)) in list.releases.iter().flatten().enumerate() {
+                let name = if at == 0 { "releases" } else { "" };
+                line(name, format!("{} {}", view::printable(app), view::printable(release)));
+            }
             line("files", manifest.files.len().to_string());
             let rows = manifest.files.iter().map(|file| {
                 let lines = file.lines.map_or_else(String::new, |n| format!("{n} lines"));

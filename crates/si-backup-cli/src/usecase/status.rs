@@ -1,6 +1,6 @@
 use super::prove::millis;
 use crate::report::row;
-use crate::view::{self, StatusRow};
+use crate::view::{self, Status, StatusRow};
 use crate::{CliError, Report, Session, Shelf};
 use backup_contract::{Level, Subject};
 use std::fmt::Write;
@@ -29,13 +29,13 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
             age(proved.started_at).map_or_else(|| "an unknown time".into(), view::span),
         ),
         (Some(newest), Some(proved)) => format!(
-            "if this host were lost now: the state of '{}' loses {}, or {} by the newest snapshot, which is not proved\n",
+            "if this host were lost now: the state of '{}' loses {}, or {} by the newest snapshot, whose content is not proved\n",
             session.context,
             age(proved.started_at).map_or_else(|| "an unknown time".into(), view::span),
             age(newest.started_at).map_or_else(|| "an unknown time".into(), view::span),
         ),
         (Some(newest), None) => format!(
-            "if this host were lost now: the state of '{}' loses {}, by a snapshot that is not proved\n",
+            "if this host were lost now: the state of '{}' loses {}, by a snapshot whose content is not proved\n",
             session.context,
             age(newest.started_at).map_or_else(|| "an unknown time".into(), view::span),
         ),
@@ -61,7 +61,7 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
         service: String::new(),
         operation: "status",
         command: String::new(),
-        status: if is_safe { "ok" } else { "failed" },
+        status: Status::of(is_safe),
         duration_ms: millis(session.world.clock.monotonic().saturating_sub(began)),
         subject: Subject::State,
         id: newest.map(|newest| newest.id.clone()),
@@ -77,7 +77,10 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
     let report = Report::new("backup status", vec![row(&view)], text);
     let (message, hint) = match newest {
         _ if is_safe => return Ok(report),
-        Some(_) => ("the newest snapshot is not proved", "prove it with 'si-backup verify'"),
+        Some(_) => (
+            "the content of the newest snapshot is not proved",
+            "prove it with 'si-backup verify', on a host that has an identity",
+        ),
         None => ("there is no restorable snapshot", "make one with 'si-backup run --state'"),
     };
     Ok(report.with_error(CliError::Findings { code: "not-proved", message: message.into(), hint }))

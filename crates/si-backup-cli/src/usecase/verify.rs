@@ -23,7 +23,7 @@ pub(super) fn verify(session: &Session<'_>, args: &VerifyArgs) -> Result<Report,
     };
     let identities = session.identities()?;
     if args.level >= Level::Content && identities.is_none() {
-        return Err(CliError::NoIdentity);
+        return Err(session.no_identity(Some("use --level checksum")));
     }
     let shelf = Shelf::read(session, &*store)?;
     let chosen: Vec<&Snapshot> =

@@ -1,10 +1,58 @@
-use backup_contract::AppSlug;
+use super::FindingRow;
 use backup_contract::profile::Profile;
+use backup_contract::{AppSlug, Finding};
 use serde::Serialize;
 
-/// A row of `contract`: si's fields, and the app where one was asked for.
+/// A row of `contract`: a profile, with `--check` something that was found, with `--render` a fragment.
 #[derive(Debug, Clone, Serialize)]
-pub struct ContractRow {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum ContractRow {
+    /// What an app must have.
+    Profile(ProfileRow),
+    /// What is wrong or weak in one.
+    Finding(ContractFindingRow),
+    /// What makes one fit.
+    Fragment(FragmentRow),
+}
+
+/// Something that was found in an app, or could not be judged.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ContractFindingRow {
+    /// The app.
+    pub app: AppSlug,
+    /// What was found.
+    #[serde(flatten)]
+    pub finding: FindingRow,
+}
+
+impl ContractFindingRow {
+    /// The row of a finding in an app.
+    #[must_use]
+    pub fn of(app: &AppSlug, finding: &Finding) -> Self {
+        Self { app: app.clone(), finding: FindingRow::from(finding) }
+    }
+}
+
+/// What the rows of `contract --check` come to.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ContractSummary {
+    /// How many apps were looked at.
+    pub apps: usize,
+    /// How many findings are errors.
+    pub errors: usize,
+    /// How many are warnings.
+    pub warnings: usize,
+    /// How many points could not be judged.
+    pub not_judged: usize,
+}
+
+/// A profile: si's fields, and the app where one was asked for.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ProfileRow {
     /// The profile's name.
     pub profile: &'static str,
     /// What it is for.
@@ -22,7 +70,7 @@ pub struct ContractRow {
     pub app: Option<AppSlug>,
 }
 
-impl ContractRow {
+impl ProfileRow {
     /// The row of a profile.
     #[must_use]
     pub fn of(profile: &'static Profile, app: Option<&AppSlug>) -> Self {
@@ -55,6 +103,7 @@ pub fn profile_text(profile: &Profile) -> String {
 
 /// The row of `contract --render`: a compose fragment that makes an app fit its profile.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FragmentRow {
     /// The add-on pack.
     pub pack: &'static str,

@@ -3,17 +3,26 @@
 
 mod calendar;
 mod contract;
+mod envelope;
 mod retention;
 mod rows;
+#[cfg(feature = "schema")]
+mod schema;
 mod style;
 mod table;
 
-pub use contract::{ContractRow, FragmentRow, profile_text};
-pub use retention::{ApplyRow, ForecastRow, GoneRow, PlanSummary, StrayRow, forecast_text, plan_text};
-pub use rows::{
-    AuditRow, DiffKeyRow, DiffRow, EntryRow, EvidenceRow, ExtractRow, InitRow, KitRow, ListRow, PinRow,
-    ProblemRow, RunRow, ShowRow, StatusRow, VerifiedRow, VerifyRow,
+pub use contract::{ContractFindingRow, ContractRow, ContractSummary, FragmentRow, ProfileRow, profile_text};
+pub use envelope::{ChainRow, Checks, Data, DoctorRow, Envelope, ErrorRow, FindingRow};
+pub use retention::{
+    ApplyRow, ApplySummary, Became, DoneSummary, ExplainedRow, ForecastRow, ForecastSummary, GoneRow,
+    PlanSummary, StrayRow, forecast_text, plan_text,
 };
+pub use rows::{
+    AuditRow, ChangeRow, DiffKeyRow, DiffRow, EntryRow, EvidenceRow, ExtractRow, InitRow, KitRow, ListRow,
+    PinRow, ProblemRow, RunRow, ShowRow, Status, StatusRow, VerifiedRow, VerifyRow,
+};
+#[cfg(feature = "schema")]
+pub use schema::{CommandSchema, schemas};
 pub use style::Style;
 pub use table::table;
 

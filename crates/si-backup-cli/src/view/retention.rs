@@ -11,6 +11,7 @@ type Id = Box<str>;
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PlanSummary {
     /// How many are kept, dropped, and held by a lock.
     #[serde(flatten)]
@@ -24,8 +25,37 @@ pub struct PlanSummary {
     pub strays: Vec<StrayRow>,
 }
 
+/// What the plan came to that was executed.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ApplySummary {
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: PlanSummary,
+    /// What was done; absent when it was only asked about, or refused.
+    #[serde(flatten)]
+    pub done: Option<DoneSummary>,
+}
+
+/// What was done, in numbers; stray bundles count with the snapshots.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct DoneSummary {
+    /// Deleted.
+    pub deleted: usize,
+    /// Gone before.
+    pub gone: usize,
+    /// Pinned meanwhile, and kept.
+    pub spared: usize,
+    /// Still there, though they should be gone.
+    pub failed: usize,
+    /// How many snapshots there are now; none when that could not be listed.
+    pub left: Option<usize>,
+}
+
 /// A bundle without a record.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StrayRow {
     /// Where it lies.
     pub key: String,
@@ -33,7 +63,7 @@ pub struct StrayRow {
     pub bytes: u64,
     /// What became of it; nothing yet in a plan.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<&'static str>,
+    pub outcome: Option<Became>,
     /// Why it is still there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -49,19 +79,83 @@ impl StrayRow {
 
 /// A row of `retention apply`: that of the plan, and what became of it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ApplyRow<'p> {
     /// The plan's row.
     #[serde(flatten)]
     pub plan: PlanRow<'p, Id>,
-    /// `kept`, `deleted`, `gone`, `locked`, `spared`, `failed` or `not-reached`.
-    pub outcome: &'static str,
+    /// What became of it; absent when it was only asked about, or refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Became>,
     /// Why it is still there, when it was to go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
 
+/// What became of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Became {
+    /// The plan kept it.
+    Kept,
+    /// It was deleted.
+    Deleted,
+    /// It was gone before.
+    Gone,
+    /// It has expired, and a lock holds it.
+    Locked,
+    /// It was pinned meanwhile, and kept.
+    Spared,
+    /// It is still there, though it should be gone.
+    Failed,
+    /// It was not its turn yet.
+    NotReached,
+}
+
+impl Became {
+    /// The word that rows and the trail use.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Deleted => "deleted",
+            Self::Gone => "gone",
+            Self::Locked => "locked",
+            Self::Spared => "spared",
+            Self::Failed => "failed",
+            Self::NotReached => "not-reached",
+        }
+    }
+}
+
+/// A row of `retention plan`, explained.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ExplainedRow<'p> {
+    /// The plan's row.
+    #[serde(flatten)]
+    pub plan: PlanRow<'p, Id>,
+    /// With `--explain`: why it is kept or not, and what would change that, for a person, in several lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
+}
+
+/// What a forecast assumes, and what it says of each snapshot that exists.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ForecastSummary {
+    /// When snapshots are assumed to be made.
+    pub schedule: String,
+    /// The policy in words.
+    pub policy: String,
+    /// When each existing snapshot goes.
+    pub snapshots: Vec<GoneRow>,
+}
+
 /// A row of `retention forecast`: the end of one day.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ForecastRow {
     /// The day.
     pub date: NaiveDate,
@@ -77,6 +171,7 @@ pub struct ForecastRow {
 
 /// When an existing snapshot goes.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct GoneRow {
     /// The snapshot.
     pub id: String,

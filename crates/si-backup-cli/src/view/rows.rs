@@ -1,11 +1,34 @@
+use super::FindingRow;
 use backup_contract::{CheckResult, Checksum, Level, Outcome, SnapshotId, SnapshotKind, Subject};
 use chrono::{DateTime, Utc};
-use paas_state::{Class, OptionalTree};
+use paas_state::{Change, Class, Manifest, OptionalTree};
+use retention::ReasonRow;
 use serde::Serialize;
-use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How a command ended, in si's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should.
+    Ok,
+    /// It did not.
+    Failed,
+}
+
+impl Status {
+    /// Ok when all is well.
+    #[must_use]
+    pub const fn of(well: bool) -> Self {
+        if well { Self::Ok } else { Self::Failed }
+    }
+}
 
 /// How far a snapshot is proved, or where it failed.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VerifiedRow {
     /// The level.
     pub level: Level,
@@ -21,6 +44,7 @@ impl From<(Level, DateTime<Utc>)> for VerifiedRow {
 
 /// A row of `run`: si's fields, and what this software adds.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RunRow {
     /// si's name of the host; the private state is always local.
     pub target: String,
@@ -34,15 +58,14 @@ pub struct RunRow {
     pub operation: &'static str,
     /// The command that was run; empty, as no other program is needed.
     pub command: String,
-    /// `ok` or `failed`.
-    pub status: &'static str,
+    /// How it ended.
+    pub status: Status,
     /// What went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// How long it took.
     pub duration_ms: u64,
-    /// The snapshot.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The snapshot; none when nothing was stored.
     pub id: Option<SnapshotId>,
     /// Of what.
     pub subject: Subject,
@@ -62,7 +85,7 @@ pub struct RunRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
     /// What was found in the state.
-    pub findings: Vec<Value>,
+    pub findings: Vec<FindingRow>,
     /// In a dry run: every entry of the context with what would become of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<EntryRow>,
@@ -70,6 +93,7 @@ pub struct RunRow {
 
 /// An entry of a context.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EntryRow {
     /// Its path within the context.
     pub path: String,
@@ -83,6 +107,7 @@ pub struct EntryRow {
 
 /// A row of `list`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ListRow {
     /// The snapshot.
     pub id: SnapshotId,
@@ -115,10 +140,17 @@ pub struct ListRow {
     pub suspect: bool,
     /// Whether it is kept in any case.
     pub pinned: bool,
+    /// Until when an object lock holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked_until: Option<DateTime<Utc>>,
+    /// The release that each app ran, by its slug; of a state only `show` knows them, and only with the identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub releases: Option<BTreeMap<String, String>>,
 }
 
 /// Why a snapshot cannot be restored.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProblemRow {
     /// A stable code.
     pub code: String,
@@ -128,6 +160,7 @@ pub struct ProblemRow {
 
 /// A row of `show`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ShowRow {
     /// What `list` says.
     #[serde(flatten)]
@@ -136,17 +169,28 @@ pub struct ShowRow {
     pub host: Option<String>,
     /// The program that made it.
     pub tool: Option<String>,
+    /// Whether the retention of the settings keeps it now; none when that cannot be said.
+    pub keep: Option<bool>,
+    /// Every reason to keep it.
+    pub reasons: Vec<ReasonRow>,
+    /// Why it is let go: the name of the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop_reason: Option<&'static str>,
+    /// The same for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drop_detail: Option<String>,
     /// All evidence about it, oldest first.
     pub evidence: Vec<EvidenceRow>,
     /// What was found about it and does not count, with the reason.
     pub ignored_evidence: Vec<ProblemRow>,
     /// Its manifest, with the identity only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub manifest: Option<Value>,
+    pub manifest: Option<Manifest>,
 }
 
 /// One record of evidence.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EvidenceRow {
     /// Where it lies.
     pub key: String,
@@ -166,6 +210,7 @@ pub struct EvidenceRow {
 
 /// A row of `verify`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct VerifyRow {
     /// The snapshot.
     pub id: SnapshotId,
@@ -191,6 +236,7 @@ pub struct VerifyRow {
 
 /// A row of `status`: si's fields, and what this software adds.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StatusRow {
     /// si's name of the host; the private state is always local.
     pub target: String,
@@ -204,8 +250,8 @@ pub struct StatusRow {
     pub operation: &'static str,
     /// The command that was run; empty, as no other program is needed.
     pub command: String,
-    /// `ok` or `failed`.
-    pub status: &'static str,
+    /// How it ended.
+    pub status: Status,
     /// How long it took to find out.
     pub duration_ms: u64,
     /// Of what.
@@ -232,22 +278,24 @@ pub struct StatusRow {
 
 /// A row of `diff`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DiffRow {
     /// The file.
     pub path: String,
-    /// `added`, `removed` or `changed`.
-    pub change: &'static str,
+    /// What became of it.
+    pub change: ChangeRow,
     /// The keys of a store that differ.
     pub keys: Vec<DiffKeyRow>,
 }
 
 /// A key that differs.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DiffKeyRow {
     /// An RFC 6901 pointer.
     pub pointer: String,
-    /// `added`, `removed` or `changed`.
-    pub change: &'static str,
+    /// What became of it.
+    pub change: ChangeRow,
     /// The current release of an app before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release_was: Option<String>,
@@ -256,8 +304,42 @@ pub struct DiffKeyRow {
     pub release_is: Option<String>,
 }
 
+/// What became of a file or a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeRow {
+    /// It is on the newer side only.
+    Added,
+    /// It is on the older side only.
+    Removed,
+    /// It differs.
+    Changed,
+}
+
+impl From<Change> for ChangeRow {
+    fn from(change: Change) -> Self {
+        match change {
+            Change::Added => Self::Added,
+            Change::Removed => Self::Removed,
+            Change::Changed => Self::Changed,
+        }
+    }
+}
+
+impl fmt::Display for ChangeRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+        })
+    }
+}
+
 /// A row of `extract`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ExtractRow {
     /// The snapshot.
     pub id: SnapshotId,
@@ -275,6 +357,7 @@ pub struct ExtractRow {
 
 /// A row of `pin` and `unpin`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PinRow {
     /// The snapshot.
     pub id: SnapshotId,
@@ -292,6 +375,7 @@ pub struct PinRow {
 
 /// A row of `audit list`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AuditRow {
     /// Whose chain it belongs to.
     pub writer: String,
@@ -316,6 +400,7 @@ pub struct AuditRow {
 
 /// A row of `init`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InitRow {
     /// The settings file.
     pub config: String,
@@ -331,6 +416,7 @@ pub struct InitRow {
 
 /// A row of `kit`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KitRow {
     /// Where it was written; none for standard output.
     pub out: Option<String>,

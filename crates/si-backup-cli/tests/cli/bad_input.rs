@@ -424,9 +424,16 @@ fn without_the_identity_a_run_proves_every_byte() {
     assert_eq!(row["verified"]["level"], "checksum");
     for args in [&["verify"][..], &["diff", "LATEST"], &["extract", "LATEST", "--into", "x"]] {
         let said = host.json(args).expect(2).error("no-identity");
-        assert!(said.contains("identity"), "{said}");
+        assert!(said.contains(host.home().join("identity.txt").to_str().unwrap()), "{said}");
+        // Only what can be typed there is recommended.
+        assert_eq!(said.contains("--level"), args[0] == "verify", "{said}");
     }
     host.json(["verify", "--level", "checksum"]).expect(0);
+    let doctor = host.json(["doctor"]).expect(10).data();
+    let told = doctor.iter().find(|check| check["code"] == "identity-not-here").unwrap();
+    assert_eq!((&told["ok"], &told["severity"]), (&true.into(), &"info".into()), "a host may be without it");
+    let status = host.json(["status"]).expect(10).error("not-proved");
+    assert!(status.contains("content"), "{status}");
 }
 
 #[test]

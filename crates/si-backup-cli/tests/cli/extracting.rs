@@ -162,3 +162,16 @@ fn stock_tools_open_it_as_the_recovery_sheet_says() {
         assert!(back[&path] == bytes, "{path}");
     }
 }
+
+#[test]
+fn an_extraction_that_failed_is_told_as_failed() {
+    let (host, _) = Host::backed_up();
+    fs::create_dir(host.path("full")).unwrap();
+    fs::write(host.path("full/mine"), "mine").unwrap();
+    host.json(["extract", "LATEST", "--into", "full"]).expect(2).error("target-not-empty");
+    host.json(["extract", "LATEST", "--into", "empty"]).expect(0);
+    let trail = host.json(["audit", "list"]).expect(0).data();
+    let told: Vec<_> =
+        trail.iter().filter(|row| row["action"] == "extract").map(|row| row["outcome"].clone()).collect();
+    assert_eq!(told, ["announced", "failed", "announced", "done"]);
+}

@@ -1,5 +1,8 @@
 //! A host of its own for every test: home, state root, store; nothing of this machine but `/usr/bin` and `/bin`.
 
+#[path = "shape.rs"]
+pub(crate) mod shape;
+
 use backup_store::Clock;
 use chrono::{DateTime, Utc};
 use regex::Regex;
@@ -164,6 +167,14 @@ impl Host {
         self.command_of(env!("CARGO_BIN_EXE_si-backup").as_ref(), args)
     }
 
+    /// A line of a shell, which finds the program by its name.
+    pub(crate) fn shell(&self, line: &str, dir: &Path) -> Ran {
+        let program: &Path = env!("CARGO_BIN_EXE_si-backup").as_ref();
+        let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+        let mut command = self.command_of("sh".as_ref(), ["-euc", line]);
+        Ran::of(command.env("PATH", path).current_dir(dir).output().unwrap())
+    }
+
     fn command_of<A: AsRef<OsStr>>(&self, program: &Path, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(program);
         command.args(args).env_clear().envs(&self.env).current_dir(self.root()).stdin(Stdio::null());
@@ -306,6 +317,8 @@ impl Ran {
             panic!("neither data nor checks, or both: {said}");
         };
         assert_eq!(envelope["count"], rows.len(), "{said}");
+        let complaints = shape::complaints(&envelope);
+        assert!(complaints.is_empty(), "not of its schema: {complaints:#?}\n{said}");
         assert!(rows.iter().all(Value::is_object), "{said}");
         if self.code == Some(0) {
             assert!(envelope["error"].is_null(), "{said}");

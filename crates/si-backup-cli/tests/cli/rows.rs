@@ -162,7 +162,13 @@ fn show() {
     let (host, id) = Host::backed_up();
     let row = host.json(["show", "LATEST"]).expect(0).row();
     has(&row, &LIST);
-    has(&row, &["host", "tool", "evidence", "ignored_evidence", "manifest"]);
+    has(&row, &["host", "tool", "keep", "reasons", "evidence", "ignored_evidence", "manifest"]);
+    assert_eq!(row["keep"], true);
+    let rules: Vec<_> = row["reasons"].as_array().unwrap().iter().map(|reason| &reason["rule"]).collect();
+    assert_eq!(rules, ["daily", "recovery-window", "newest", "last-verified"]);
+    let deployments = fs::read(host.context().join("deployments.json")).unwrap();
+    let deployments: Value = serde_json::from_slice(&deployments).unwrap();
+    assert_eq!(row["releases"]["shop"], deployments["apps"]["shop"]["current_release"]);
     let evidence = row["evidence"][0].clone();
     has(&evidence, &["key", "level", "outcome", "at", "host", "operator", "checks"]);
     has(&evidence["checks"][0], &["name", "ok", "detail", "duration_ms"]);
@@ -283,6 +289,9 @@ fn events() {
     let failed = &host.json(["events", "list", "--limit", "1"]).data()[0];
     has(failed, &["error_code", "error_message", "error_remediation"]);
     assert_eq!((&failed["status"], &failed["error_code"]), (&"failed".into(), &"state-findings".into()));
+    let text = host.run(["events", "list"]).expect(0).stdout;
+    assert!(text.lines().all(|line| line.chars().count() < 220), "one event, one line:\n{text}");
+    assert!(text.lines().last().unwrap().contains("error_code=state-findings"), "{text}");
     assert!(host.json(["events", "list", "--limit", "0"]).expect(0).data().is_empty());
 }
 

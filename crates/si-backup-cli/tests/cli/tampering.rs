@@ -122,7 +122,7 @@ fn without_its_record_it_is_no_snapshot() {
     fs::remove_file(host.object(&id, "snapshot.json")).unwrap();
     assert!(host.ids().is_empty());
     let text = host.run(["list"]).expect(0).stdout;
-    assert!(text.contains("belong to no snapshot") && text.contains(&id), "{text}");
+    assert!(text.contains("1 object belongs to no snapshot") && text.contains(&id), "{text}");
     host.json(["show", &id]).expect(2).error("no-such-snapshot");
     host.json(["verify"]).expect(12).error("no-restorable-snapshot");
     host.json(["status"]).expect(10);
@@ -368,4 +368,25 @@ fn what_does_not_belong_in_a_store_is_named() {
     std::os::unix::fs::symlink(&moved, &record).unwrap();
     let said = host.json(["list"]).expect(1).error("foreign-file");
     assert!(said.contains("symbolic link"), "{said}");
+}
+
+#[test]
+fn what_is_not_whole_is_not_called_proved() {
+    let (host, id) = Host::backed_up();
+    for damage in [None, Some(100)] {
+        let bundle = fs::read(host.bundle(&id)).unwrap();
+        match damage {
+            None => fs::remove_file(host.bundle(&id)).unwrap(),
+            Some(left) => fs::write(host.bundle(&id), &bundle[..left]).unwrap(),
+        }
+        let row = host.json(["list"]).expect(0).row();
+        assert_eq!((&row["restorable"], &row["verified"]), (&false.into(), &Value::Null), "{row:#}");
+        let text = host.run(["list"]).expect(0).stdout;
+        assert!(text.contains("not restorable") && !text.contains("content"), "{text}");
+        let text = host.run(["show", &id]).expect(12).stdout;
+        assert!(text.contains("proved      no") && text.contains("kept        "), "{text}");
+        fs::write(host.bundle(&id), bundle).unwrap();
+    }
+    // The evidence was about these bytes, and counts again.
+    assert_eq!(host.json(["list"]).expect(0).row()["verified"]["level"], "content");
 }

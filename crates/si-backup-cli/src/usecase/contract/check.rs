@@ -1,11 +1,10 @@
 use super::{COMMAND, compose, env_file};
-use crate::report::{finding, finding_lines};
+use crate::report::{finding_lines, row};
 use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
-use crate::view::count;
+use crate::view::{ContractFindingRow, ContractRow, ContractSummary, count};
 use crate::{CliError, Report, Session};
 use backup_contract::environment::{EnvFile, Environment, KeyFile, PrefixUse, parse_failed};
 use backup_contract::{AppSlug, Checked, ClauseId, ContextName, Finding, Place, Severity, Unjudged};
-use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -30,11 +29,8 @@ pub(super) fn check(session: &Session<'_>, only: Option<&AppSlug>) -> Result<Rep
         if !is_wrong(&findings) {
             text += "ok: nothing that was looked at is wrong\n";
         }
-        rows.extend(findings.iter().map(|found| {
-            let mut row = finding(found);
-            row["app"] = app.slug.as_str().into();
-            row
-        }));
+        let view = |finding| row(&ContractRow::Finding(ContractFindingRow::of(app.slug, finding)));
+        rows.extend(findings.iter().map(view));
         all.extend(findings);
     }
     let checked = apps.iter().filter(asked).count();
@@ -44,11 +40,11 @@ pub(super) fn check(session: &Session<'_>, only: Option<&AppSlug>) -> Result<Rep
     let with = |severity| all.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (with(Severity::Error), with(Severity::Warning));
     let mut report = Report::new(COMMAND, rows, text);
-    report.summary = Some(json!({
-        "apps": checked,
-        "errors": errors,
-        "warnings": warnings,
-        "not_judged": all.iter().filter(|finding| finding.code == "not-judged").count(),
+    report.summary = Some(row(&ContractSummary {
+        apps: checked,
+        errors,
+        warnings,
+        not_judged: all.iter().filter(|finding| finding.code == "not-judged").count(),
     }));
     if errors + warnings == 0 {
         return Ok(report);

@@ -8,7 +8,7 @@ mod render;
 
 use crate::args::ContractArgs;
 use crate::report::row;
-use crate::view::{ContractRow, profile_text};
+use crate::view::{ContractRow, ProfileRow, profile_text};
 use crate::{CliError, Report, Session};
 use backup_contract::profile::Profile;
 
@@ -26,6 +26,6 @@ pub(super) fn contract(session: &Session<'_>, args: &ContractArgs) -> Result<Rep
         Some(app) => session.app_settings(app)?.profile,
         None => &Profile::all()[0],
     };
-    let view = ContractRow::of(profile, args.app.as_ref());
+    let view = ContractRow::Profile(ProfileRow::of(profile, args.app.as_ref()));
     Ok(Report::new(COMMAND, vec![row(&view)], profile_text(profile)))
 }

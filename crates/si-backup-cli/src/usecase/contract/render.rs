@@ -2,7 +2,7 @@ use super::{COMMAND, compose};
 use crate::args::ContractArgs;
 use crate::report::row;
 use crate::settings::{AppSettings, RunnerSettings};
-use crate::view::FragmentRow;
+use crate::view::{ContractRow, FragmentRow};
 use crate::{CliError, Report, Session};
 use backup_contract::compose::Project;
 use backup_contract::pack::{Databasus, Pack, SupabaseWalg};
@@ -27,7 +27,7 @@ pub(super) fn render(session: &Session<'_>, pack: Pack, args: &ContractArgs) -> 
         fragment: fragment.clone(),
         app: args.app.clone(),
     };
-    Ok(Report::new(COMMAND, vec![row(&view)], fragment))
+    Ok(Report::new(COMMAND, vec![row(&ContractRow::Fragment(view))], fragment))
 }
 
 fn project_of(session: &Session<'_>, settings: &AppSettings) -> Result<Option<Project>, CliError> {

@@ -3,7 +3,7 @@ use super::state::StatePlan;
 use crate::args::ApplyArgs;
 use crate::report::{message_of, row};
 use crate::usecase::init;
-use crate::view::{self, ApplyRow, PlanSummary, StrayRow};
+use crate::view::{self, ApplyRow, ApplySummary, Became, DoneSummary, PlanSummary, StrayRow};
 use crate::{CliError, Report, Session};
 use backup_contract::{SnapshotId, SnapshotRef, Subject};
 use backup_store::{Key, Store};
@@ -52,11 +52,12 @@ pub(super) fn apply(session: &Session<'_>, args: &ApplyArgs) -> Result<Report, C
 fn ask(session: &Session<'_>, args: &ApplyArgs, planned: StatePlan) -> Report {
     let changed = changed(args, &planned);
     let (snapshots, strays) = (planned.plan.summary().dropped, planned.strays.len());
+    let plan_id = planned.digest.short().to_owned();
     let report = report(COMMAND, session, planned);
     match changed {
         Some(error) => report.with_error(error),
         None if snapshots + strays == 0 => report,
-        None => report.with_error(CliError::YesRequired(what(snapshots, strays))),
+        None => report.with_error(CliError::YesRequired { what: what(snapshots, strays), plan_id }),
     }
 }
 
@@ -161,36 +162,38 @@ fn consent(
 /// What became of a snapshot, in one word, and why it is still there.
 #[derive(Debug, Clone)]
 struct Ended {
-    word: &'static str,
+    became: Became,
     problem: Option<String>,
 }
 
 impl Ended {
     fn is_failure(&self) -> bool {
-        self.word == "failed"
+        self.became == Became::Failed
     }
 }
 
 fn outcome(purged: &Purged, still_there: &BTreeSet<Key>) -> Ended {
-    let ended = |word, problem: Option<String>| Ended { word, problem };
+    let ended = |became, problem: Option<String>| Ended { became, problem };
     for (at, (key, fate)) in purged.objects.iter().enumerate() {
-        let (word, why) = match fate {
+        let (became, why) = match fate {
             Fate::Deleted | Fate::WasGone if still_there.contains(key) => {
-                ("failed", format!("the store still lists {key}"))
+                (Became::Failed, format!("the store still lists {key}"))
             }
             Fate::Deleted | Fate::WasGone => continue,
-            Fate::Locked(until) => ("locked", format!("expired, locked until {}", view::time(*until))),
-            Fate::Changed => ("failed", format!("{key} is not the object any more that was to be deleted")),
-            Fate::Spared(why) => ("spared", why.clone()),
-            Fate::NotReached => ("not-reached", "it was not its turn yet".to_owned()),
-            Fate::Failed(e) => ("failed", in_one_line(e)),
-            _ => ("failed", format!("{key} is still there")),
+            Fate::Locked(until) => (Became::Locked, format!("expired, locked until {}", view::time(*until))),
+            Fate::Changed => {
+                (Became::Failed, format!("{key} is not the object any more that was to be deleted"))
+            }
+            Fate::Spared(why) => (Became::Spared, why.clone()),
+            Fate::NotReached => (Became::NotReached, "it was not its turn yet".to_owned()),
+            Fate::Failed(e) => (Became::Failed, in_one_line(e)),
+            _ => (Became::Failed, format!("{key} is still there")),
         };
         let half = if at == 0 { "" } else { "its record is deleted, its bundle is not: " };
-        return ended(word, Some(format!("{half}{why}")));
+        return ended(became, Some(format!("{half}{why}")));
     }
     let was_there = purged.objects.iter().any(|(_, fate)| matches!(fate, Fate::Deleted));
-    ended(if was_there { "deleted" } else { "gone" }, None)
+    ended(if was_there { Became::Deleted } else { Became::Gone }, None)
 }
 
 fn in_one_line(error: &(dyn std::error::Error + 'static)) -> String {
@@ -247,7 +250,7 @@ fn close(
             .detail("plan_id", planned.digest.short());
         let mut by_word: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (id, ended) in part {
-            by_word.entry(ended.word).or_default().push(id.as_str());
+            by_word.entry(ended.became.as_str()).or_default().push(id.as_str());
         }
         for (word, ids) in by_word {
             entry = entry.detail(word.replace('-', "_"), ids);
@@ -276,31 +279,32 @@ fn told(
             let id = decision.snapshot().id().parse().ok();
             let ended = id.and_then(|id: SnapshotId| outcomes.get(&id));
             let (outcome, problem) = match (ended, decision.outcome()) {
-                (Some(ended), _) => (ended.word, ended.problem.clone()),
+                (Some(ended), _) => (ended.became, ended.problem.clone()),
                 (None, Outcome::ExpiredLocked { until }) => {
-                    ("locked", Some(format!("expired, locked until {}", view::time(until))))
+                    (Became::Locked, Some(format!("expired, locked until {}", view::time(until))))
                 }
-                (None, Outcome::Keep) => ("kept", None),
-                (None, Outcome::Drop) => ("not-reached", None),
+                (None, Outcome::Keep) => (Became::Kept, None),
+                (None, Outcome::Drop) => (Became::NotReached, None),
             };
-            row(&ApplyRow { plan: PlanRow::from(decision), outcome, problem })
+            row(&ApplyRow { plan: PlanRow::from(decision), outcome: Some(outcome), problem })
         })
         .collect();
     let strays = planned.strays.iter().map(|stray| {
-        let ended = outcomes.get(&stray.id).cloned().unwrap_or(Ended { word: "not-reached", problem: None });
-        StrayRow { outcome: Some(ended.word), problem: ended.problem, ..stray.row.clone() }
+        let ended =
+            outcomes.get(&stray.id).cloned().unwrap_or(Ended { became: Became::NotReached, problem: None });
+        StrayRow { outcome: Some(ended.became), problem: ended.problem, ..stray.row.clone() }
     });
     let summary = PlanSummary { strays: strays.collect(), ..summary(planned) };
     let mut text = view::plan_text(&planned.plan, &summary);
     text.push('\n');
-    let tally = |word: &str| outcomes.values().filter(|ended| ended.word == word).count();
+    let tally = |became| outcomes.values().filter(|ended| ended.became == became).count();
     for (id, ended) in outcomes {
         let _ = match &ended.problem {
-            None => writeln!(text, "{}  {id}", ended.word),
-            Some(problem) => writeln!(text, "{}  {id}: {problem}", ended.word),
+            None => writeln!(text, "{}  {id}", ended.became.as_str()),
+            Some(problem) => writeln!(text, "{}  {id}: {problem}", ended.became.as_str()),
         };
     }
-    let _ = writeln!(text, "{} deleted, {} failed", tally("deleted"), tally("failed"));
+    let _ = writeln!(text, "{} deleted, {} failed", tally(Became::Deleted), tally(Became::Failed));
     // Listed again: what is said to be there is there.
     let left = match Catalogue::read(store, &session.context) {
         Ok(catalogue) => {
@@ -317,11 +321,14 @@ fn told(
             None
         }
     };
-    let mut summary = row(&summary);
-    for word in ["deleted", "gone", "spared", "failed"] {
-        summary[word] = tally(word).into();
-    }
-    summary["left"] = left.into();
+    let done = DoneSummary {
+        deleted: tally(Became::Deleted),
+        gone: tally(Became::Gone),
+        spared: tally(Became::Spared),
+        failed: tally(Became::Failed),
+        left,
+    };
+    let summary = row(&ApplySummary { plan: summary, done: Some(done) });
     let report = Report { summary: Some(summary), ..Report::new(COMMAND, rows, text) };
     let failed = outcomes.values().filter(|ended| ended.is_failure()).count();
     match error {

@@ -4,9 +4,8 @@ use super::{json, schedule};
 use crate::args::ForecastArgs;
 use crate::report::row;
 use crate::settings::ScheduleSettings;
-use crate::view::{self, ForecastRow, GoneRow};
+use crate::view::{self, ForecastRow, ForecastSummary, GoneRow};
 use crate::{CliError, Report, Session};
-use serde_json::json;
 
 /// Says how many snapshots there will be, and when each one goes.
 pub(super) fn forecast(session: &Session<'_>, args: &ForecastArgs) -> Result<Report, CliError> {
@@ -44,7 +43,7 @@ pub(super) fn forecast(session: &Session<'_>, args: &ForecastArgs) -> Result<Rep
         .collect();
     let policy = plan.policy().to_string();
     let text = view::forecast_text(&days, &gone, &format!("a snapshot {assumed}, {says}"), &policy);
-    let summary = json!({ "schedule": assumed, "policy": policy, "snapshots": gone });
+    let summary = row(&ForecastSummary { schedule: assumed, policy, snapshots: gone });
     let rows = days.iter().map(row).collect();
     Ok(Report { summary: Some(summary), ..Report::new("backup retention forecast", rows, text) })
 }

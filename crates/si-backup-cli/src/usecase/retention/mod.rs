@@ -7,6 +7,9 @@ mod plan;
 mod policy;
 mod schedule;
 mod state;
+mod verdict;
+
+pub(super) use verdict::Verdict;
 
 use crate::args::RetentionCommand;
 use crate::{CliError, Report, Session};

@@ -3,9 +3,9 @@ use super::state::{PlanDigest, StatePlan};
 use super::{Id, Plan, json};
 use crate::args::PlanArgs;
 use crate::report::row;
-use crate::view::{self, PlanSummary};
+use crate::view::{self, ExplainedRow, PlanSummary};
 use crate::{CliError, Mode, Report, Rows, Session};
-use retention::{PlanRow, explain};
+use retention::{PlanRow, Reason, Rule, explain};
 
 /// Shows what would be kept and dropped, and why.
 pub(super) fn plan(session: &Session<'_>, args: &PlanArgs) -> Result<Report, CliError> {
@@ -51,19 +51,23 @@ pub(super) fn summary(planned: &StatePlan) -> PlanSummary {
 fn explained(plan: &Plan<Id>, id: &str) -> Result<Report, CliError> {
     let explanation = explain(plan, find(plan, id)?);
     let text = explanation.to_string();
-    let mut view = row(&PlanRow::from(explanation.decision()));
-    view["explanation"] = text.clone().into();
+    let view =
+        row(&ExplainedRow { plan: PlanRow::from(explanation.decision()), explanation: Some(text.clone()) });
     let text = text.lines().map(|line| view::printable(line).into_owned() + "\n").collect();
     Ok(Report { mode: Mode::DryRun, ..Report::new("backup retention plan", vec![view], text) })
 }
 
-/// The row of an id, or of the unique beginning of one.
+/// The row of an id, of the unique beginning of one, or of `LATEST`: the newest restorable one.
 fn find(plan: &Plan<Id>, text: &str) -> Result<usize, CliError> {
     let text = text.strip_prefix("state/").unwrap_or(text);
     let rows = |is_meant: &dyn Fn(&str) -> bool| -> Vec<usize> {
         plan.decisions().filter(|d| is_meant(d.snapshot().id())).map(|d| d.row()).collect()
     };
     let mut found = rows(&|id| id == text);
+    if found.is_empty() && text == "LATEST" {
+        let newest = |rule: &Reason| rule.rule() == Rule::Newest;
+        found = plan.decisions().filter(|d| d.reasons().iter().any(newest)).map(|d| d.row()).collect();
+    }
     if found.is_empty() && !text.is_empty() {
         found = rows(&|id| id.starts_with(text));
     }

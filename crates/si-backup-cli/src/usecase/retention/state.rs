@@ -88,26 +88,38 @@ impl StatePlan {
     ) -> Result<Self, CliError> {
         let policy = policy(args, Some(session.context_settings()?))?;
         let shelf = Shelf::read(session, store)?;
-        let mut snapshots = Vec::new();
-        for snapshot in shelf.snapshots() {
-            let unreadable = snapshot.problems.iter().find(|p| NOT_OURS_TO_JUDGE.contains(&p.code.as_str()));
-            match (unreadable, snapshot.started_at) {
-                (Some(problem), _) => session.warn(format!(
-                    "{} is kept and counts for nothing: {}",
-                    snapshot.id,
-                    crate::view::printable(&problem.detail)
-                )),
-                (None, None) => session.warn(format!("{} is kept: it has no time", snapshot.id)),
-                (None, Some(time)) => {
-                    snapshots.push(point(session, store, &shelf, snapshot, time)?);
-                }
-            }
+        let (plan, unjudged) = plan_of(session, store, &shelf, &policy, now)?;
+        for warning in unjudged {
+            session.warn(warning);
         }
-        let plan = retention::plan(snapshots, &policy, now)?;
         let strays = strays(session, store, &shelf, &policy, now)?;
         let digest = PlanDigest::of(&plan, &strays);
         Ok(Self { plan, strays, digest })
     }
+}
+
+/// The plan over what is on the shelf, and what was kept out of it because nothing can be said about it.
+pub(super) fn plan_of(
+    session: &Session<'_>,
+    store: &dyn Store,
+    shelf: &Shelf<'_>,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Result<(Plan<Id>, Vec<String>), CliError> {
+    let (mut snapshots, mut unjudged) = (Vec::new(), Vec::new());
+    for snapshot in shelf.snapshots() {
+        let unreadable = snapshot.problems.iter().find(|p| NOT_OURS_TO_JUDGE.contains(&p.code.as_str()));
+        match (unreadable, snapshot.started_at) {
+            (Some(problem), _) => unjudged.push(format!(
+                "{} is kept and counts for nothing: {}",
+                snapshot.id,
+                crate::view::printable(&problem.detail)
+            )),
+            (None, None) => unjudged.push(format!("{} is kept: it has no time", snapshot.id)),
+            (None, Some(time)) => snapshots.push(point(session, store, shelf, snapshot, time)?),
+        }
+    }
+    Ok((retention::plan(snapshots, policy, now)?, unjudged))
 }
 
 /// A snapshot as retention sees it.

@@ -1,0 +1,192 @@
+//! Whether the tars of a backup are all there.
+
+use super::Names;
+use crate::codec::Compression;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::io::Read;
+use std::marker::PhantomData;
+
+/// A tar of a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its name, below the backup's `tar_partitions/`.
+    pub name: Box<str>,
+    /// What it takes in the store, in bytes.
+    pub size: u64,
+}
+
+/// Which tars there should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// These, as the list of files says, and the control file's.
+    Named(Vec<String>),
+    /// Whatever there is, numbered without a gap, and the control file's: the engine wrote no list.
+    Numbered,
+}
+
+/// What is wrong with the tars.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PartFault {
+    #[error("the tar '{0}' is missing")]
+    Missing(String),
+    #[error("the tar of pg_control is missing")]
+    NoControl,
+    #[error("there is no tar with data")]
+    NoData,
+    #[error("the tar '{0}' is empty")]
+    Empty(String),
+    #[error("there are two tars '{0}'")]
+    Twice(String),
+    #[error("the tar '{0}' is in no list of its files, and an engine would unpack it")]
+    Unlisted(String),
+}
+
+/// Holds the tars that are there against those that should be. All that is wrong is told at once.
+pub(super) fn check(parts: &[Part], expected: &Expected) -> Vec<PartFault> {
+    let mut faults = Vec::new();
+    let mut stems: BTreeMap<&str, u32> = BTreeMap::new();
+    for part in parts {
+        if part.size == 0 {
+            faults.push(PartFault::Empty(part.name.to_string()));
+        }
+        *stems.entry(Compression::split(&part.name).0).or_default() += 1;
+    }
+    faults.extend(
+        stems.iter().filter(|(_, count)| **count > 1).map(|(stem, _)| PartFault::Twice((*stem).to_owned())),
+    );
+    if !stems.contains_key("pg_control.tar") {
+        faults.push(PartFault::NoControl);
+    }
+    let numbers: BTreeSet<u64> = stems.keys().filter_map(|stem| number_of(stem)).collect();
+    match expected {
+        Expected::Named(names) => {
+            let here: BTreeSet<&str> = parts.iter().map(|part| &*part.name).collect();
+            let missing = names.iter().filter(|name| !here.contains(name.as_str()));
+            faults.extend(missing.cloned().map(PartFault::Missing));
+            let is_listed = |name: &str| names.iter().any(|listed| listed == name);
+            let others = here.iter().filter(|name| Compression::split(name).0 != "pg_control.tar");
+            faults.extend(
+                others.filter(|name| !is_listed(name)).map(|name| PartFault::Unlisted((*name).into())),
+            );
+        }
+        Expected::Numbered => match numbers.last() {
+            None => faults.push(PartFault::NoData),
+            Some(last) => {
+                let gaps = (1..*last).filter(|number| !numbers.contains(number)).take(3);
+                faults.extend(gaps.map(|number| PartFault::Missing(format!("part_{number:03}.tar"))));
+            }
+        },
+    }
+    faults
+}
+
+/// The number of `part_<number>.tar`.
+fn number_of(stem: &str) -> Option<u64> {
+    stem.strip_prefix("part_")?.strip_suffix(".tar")?.parse().ok()
+}
+
+/// The names of the tars in a list of files, read as a stream: the list of a large database takes gigabytes, of which these
+/// names are little.
+///
+/// # Errors
+/// When it is not the JSON that it should be.
+pub(super) fn tars_of(files_metadata: impl Read) -> serde_json::Result<Vec<String>> {
+    let tars = tars_with::<IgnoredAny>(files_metadata)?;
+    Ok(tars.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The names of the tars, and which files are in each.
+///
+/// # Errors
+/// As for [`tars_of`].
+pub(crate) fn lists_of(files_metadata: impl Read) -> serde_json::Result<Vec<(String, Names)>> {
+    tars_with(files_metadata)
+}
+
+fn tars_with<T: DeserializeOwned>(files_metadata: impl Read) -> serde_json::Result<Vec<(String, T)>> {
+    #[derive(Deserialize)]
+    #[serde(bound = "T: DeserializeOwned")]
+    struct Raw<T> {
+        #[serde(rename = "TarFileSets", default = "Vec::new", deserialize_with = "sets")]
+        tars: Vec<(String, T)>,
+    }
+    let reader = std::io::BufReader::with_capacity(64 * 1024, files_metadata);
+    serde_json::from_reader::<_, Raw<T>>(reader).map(|raw| raw.tars)
+}
+
+fn sets<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<(String, T)>, D::Error> {
+    struct Sets<T>(PhantomData<T>);
+    impl<'de, T: DeserializeOwned> Visitor<'de> for Sets<T> {
+        type Value = Vec<(String, T)>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("the tars with their files")
+        }
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut sets = Vec::new();
+            while let Some(set) = map.next_entry()? {
+                sets.push(set);
+            }
+            Ok(sets)
+        }
+    }
+    deserializer.deserialize_any(Sets(PhantomData))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(names: &[&str]) -> Vec<Part> {
+        names.iter().map(|name| Part { name: (*name).into(), size: 1 }).collect()
+    }
+
+    #[test]
+    fn a_list_of_files_yields_its_tars() {
+        let text = br#"{"Files":{"/a":{"IsSkipped":false}},"TarFileSets":{"part_001.tar.zst":["/a"],"backup_label.tar.zst":["/b"]}}"#;
+        assert_eq!(tars_of(&text[..]).unwrap(), ["part_001.tar.zst", "backup_label.tar.zst"]);
+        assert_eq!(tars_of(&b"{}"[..]).unwrap(), Vec::<String>::new());
+        assert_eq!(tars_of(&br#"{"TarFileSets":null}"#[..]).unwrap(), Vec::<String>::new());
+        tars_of(&br#"{"TarFileSets":{"a":["#[..]).unwrap_err();
+    }
+
+    #[test]
+    fn named_tars_must_all_be_there() {
+        let expected = Expected::Named(vec!["part_001.tar.zst".into(), "part_002.tar.zst".into()]);
+        let whole = parts(&["part_001.tar.zst", "part_002.tar.zst", "pg_control.tar.zst"]);
+        assert_eq!(check(&whole, &expected), []);
+        for index in 0..whole.len() {
+            let mut less = whole.clone();
+            let gone = less.remove(index);
+            assert_eq!(check(&less, &expected).len(), 1, "{}", gone.name);
+        }
+        let mut empty = whole.clone();
+        empty[0].size = 0;
+        assert_eq!(check(&empty, &expected), [PartFault::Empty("part_001.tar.zst".into())]);
+        let mut twice = whole;
+        twice.extend(parts(&["part_001.tar.lz4"]));
+        assert_eq!(
+            check(&twice, &expected),
+            [PartFault::Twice("part_001.tar".into()), PartFault::Unlisted("part_001.tar.lz4".into())]
+        );
+    }
+
+    #[test]
+    fn numbered_tars_have_no_gap() {
+        let check = |names: &[&str]| check(&parts(names), &Expected::Numbered);
+        assert_eq!(check(&["part_001.tar.zst", "part_002.tar.zst", "pg_control.tar.zst"]), []);
+        assert_eq!(
+            check(&["part_003.tar", "pg_control.tar"]),
+            [PartFault::Missing("part_001.tar".into()), PartFault::Missing("part_002.tar".into())]
+        );
+        assert_eq!(check(&["pg_control.tar.br"]), [PartFault::NoData]);
+        assert_eq!(check(&[]), [PartFault::NoControl, PartFault::NoData]);
+    }
+}

@@ -1,0 +1,298 @@
+use super::control::Control;
+use super::tar;
+use crate::bucket::{Backup, Bucket, Names, Root, lists_of};
+use crate::codec::{Cipher, Compression};
+use crate::wal::{Expected, Pages, SegmentName, check_pages};
+use crate::{Error, Result};
+use backup_contract::{CheckResult, SnapshotId};
+use backup_store::{Clock, Key, Store};
+use sha2::{Digest as _, Sha256};
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+
+/// How many faults of one check are told; the rest are counted.
+const TOLD: usize = 5;
+
+/// What a verification at level `content` needs.
+#[derive(Clone, Copy)]
+pub struct ContentCheck<'a> {
+    /// Where the bucket is.
+    pub store: &'a dyn Store,
+    /// Where in that.
+    pub root: &'a Root,
+    /// What opens its objects.
+    pub cipher: &'a Cipher,
+    /// Its catalogue.
+    pub bucket: &'a Bucket,
+    /// For measuring.
+    pub clock: &'a dyn Clock,
+    /// Is told of stored bytes as they pass, and decides whether to go on.
+    pub read: &'a (dyn Fn(u64) -> ControlFlow<()> + Sync),
+}
+
+/// What a verification at level `content` found.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// What was asked, and the answers.
+    pub checks: Vec<CheckResult>,
+    /// The WAL that the backup needs, as it was decoded: the same segment pushed again has other stored bytes.
+    pub segments: Vec<SegmentDigest>,
+}
+
+/// A WAL segment as it was decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentDigest {
+    /// Its name.
+    pub name: SegmentName,
+    /// The SHA-256 of what it holds.
+    pub sha256: [u8; 32],
+}
+
+/// Why something of a backup is not what it should be, or could not be asked.
+enum Fault {
+    /// It is not.
+    Wrong(String),
+    /// It could not be asked.
+    Failed(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<backup_store::Error> for Fault {
+    fn from(error: backup_store::Error) -> Self {
+        match error {
+            backup_store::Error::NotFound { key, .. } => Self::Wrong(format!("'{key}' is not there")),
+            error => Self::Failed(error.into()),
+        }
+    }
+}
+
+impl ContentCheck<'_> {
+    /// Decodes every tar of a backup's chain and all the WAL that it needs, to the end, and holds it against what the
+    /// bucket says of it.
+    ///
+    /// # Errors
+    /// [`Error::NotReadable`] when the bucket is encrypted in a way that only an engine can undo: that is not a failure of
+    /// the backup; [`Error::Store`] when the store cannot be read. What is wrong with the backup is an answer.
+    pub fn run(&self, backup: &Backup) -> Result<Content> {
+        if !self.cipher.is_readable() {
+            return Err(Error::NotReadable(backup.id.clone()));
+        }
+        let mut checks = Vec::new();
+        let mut segments = Vec::new();
+        let catalogue = backup.problems.iter().map(|problem| problem.detail.clone()).collect();
+        checks.push(
+            self.asked("catalogue", "everything that a restore needs is listed".into(), || Ok(catalogue))?,
+        );
+        for id in &backup.chain {
+            let Some(link) = self.bucket.backup(id) else { continue };
+            let name = if *id == backup.id { "tars".to_owned() } else { format!("tars of {id}") };
+            let said = format!(
+                "{} decoded to the end, with the files of their list",
+                count(link.parts.len(), "tar")
+            );
+            checks.push(self.asked(&name, said, || self.tars(link))?);
+        }
+        let said = "of the cluster and version that the sentinel says".into();
+        checks.push(self.asked("pg-control", said, || self.control(backup))?);
+        let said = "each segment from start to finish decoded, page by page".into();
+        checks.push(self.asked("wal", said, || self.wal(backup, &mut segments))?);
+        Ok(Content { checks, segments })
+    }
+
+    fn asked(
+        &self,
+        name: &str,
+        said: String,
+        ask: impl FnOnce() -> std::result::Result<Vec<String>, Error>,
+    ) -> Result<CheckResult> {
+        let began = self.clock.monotonic();
+        let faults = ask()?;
+        let told = faults.iter().take(TOLD).cloned().collect::<Vec<_>>().join("; ");
+        let more = faults.len().saturating_sub(TOLD);
+        let detail = match (faults.len(), more) {
+            (0, _) => said,
+            (_, 0) => told,
+            _ => format!("{told}; and {more} more"),
+        };
+        let took = self.clock.monotonic().saturating_sub(began).as_millis();
+        let duration_ms = u64::try_from(took).unwrap_or(u64::MAX);
+        Ok(CheckResult { name: name.to_owned(), ok: faults.is_empty(), detail, duration_ms })
+    }
+
+    /// What is wrong with the tars of one backup.
+    fn tars(&self, backup: &Backup) -> Result<Vec<String>> {
+        let mut faults = Vec::new();
+        let lists = match self.lists(&backup.id) {
+            Ok(lists) => lists,
+            Err(Fault::Wrong(why)) => {
+                faults.push(why);
+                None
+            }
+            Err(Fault::Failed(error)) => return Err(error),
+        };
+        for part in &backup.parts {
+            let contents = match self.tar(&backup.id, &part.name) {
+                Ok(contents) => contents,
+                Err(Fault::Wrong(why)) => {
+                    faults.push(format!("'{}': {why}", part.name));
+                    continue;
+                }
+                Err(Fault::Failed(error)) => return Err(error),
+            };
+            let listed = lists.iter().flatten().find(|(name, _)| **name == *part.name);
+            if let Some((_, names)) = listed.filter(|(_, names)| *names != contents.names) {
+                let (has, of) = (contents.names.count, names.count);
+                let why = if has == of { "other files than" } else { "not the files of" };
+                faults.push(format!("'{}' holds {why} its list: {has} instead of {of}", part.name));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// The files of each tar as the list of files names them; `None` where the engine wrote none.
+    fn lists(&self, id: &SnapshotId) -> std::result::Result<Option<Vec<(String, Names)>>, Fault> {
+        let Some(backup) = self.bucket.backup(id).filter(|backup| backup.has_files_metadata()) else {
+            return Ok(None);
+        };
+        let key = self.root.files_metadata(&backup.id).map_err(Error::from)?;
+        match lists_of(self.stored(&key)?) {
+            Ok(lists) => Ok(Some(lists)),
+            Err(e) if e.is_io() => Err(backup_store::Error::from_io(e.into(), "read", key.as_str()).into()),
+            Err(e) => Err(Fault::Wrong(format!("the list of files cannot be used: {e}"))),
+        }
+    }
+
+    fn tar(&self, id: &SnapshotId, name: &str) -> std::result::Result<tar::Contents, Fault> {
+        let key = self.root.part(id, name).map_err(Error::from)?;
+        let stored = self.stored(&key)?;
+        let opened = self.cipher.open(Compression::split(name).1, stored);
+        opened.and_then(tar::read).map_err(fault_of)
+    }
+
+    /// What is wrong with the control file.
+    fn control(&self, backup: &Backup) -> Result<Vec<String>> {
+        let tar = backup.parts.iter().find(|part| Compression::split(&part.name).0 == "pg_control.tar");
+        let Some(tar) = tar else { return Ok(vec!["there is no tar of pg_control".into()]) };
+        let contents = match self.tar(&backup.id, &tar.name) {
+            Ok(contents) => contents,
+            Err(Fault::Wrong(why)) => return Ok(vec![why]),
+            Err(Fault::Failed(error)) => return Err(error),
+        };
+        let Some(bytes) = contents.control else { return Ok(vec!["its tar does not hold it".into()]) };
+        let Some(control) = Control::parse(&bytes) else {
+            return Ok(vec!["its checksum is not that of its bytes".into()]);
+        };
+        let Some(sentinel) = &backup.sentinel else { return Ok(Vec::new()) };
+        let mut faults = Vec::new();
+        if let Some(system) = sentinel.system_identifier.filter(|system| *system != control.system_identifier)
+        {
+            faults.push(format!(
+                "it is of the cluster {}, and the sentinel of {system}",
+                control.system_identifier
+            ));
+        }
+        if let Some(version) = sentinel.pg_version.filter(|version| control.fits(*version) == Some(false)) {
+            faults.push(format!(
+                "no server of version {version} writes control files of version {}",
+                control.version
+            ));
+        }
+        if let Some(timeline) = backup.timeline.filter(|timeline| *timeline != control.timeline) {
+            faults.push(format!("it is of timeline {}, and the backup of {timeline}", control.timeline));
+        }
+        Ok(faults)
+    }
+
+    /// What is wrong with the WAL from a backup's start to its finish.
+    fn wal(&self, backup: &Backup, segments: &mut Vec<SegmentDigest>) -> Result<Vec<String>> {
+        let Some(((start, finish), timeline)) = backup.span().zip(backup.timeline) else {
+            return Ok(vec!["where it began is not known".into()]);
+        };
+        let system_identifier = backup.sentinel.as_ref().and_then(|sentinel| sentinel.system_identifier);
+        let mut faults = Vec::new();
+        let Some((history, names)) = self.bucket.archive.needed(timeline, start, finish) else {
+            return Ok(vec!["some of it is not in the archive".into()]);
+        };
+        let size = self.bucket.archive.segment_size();
+        for name in names {
+            match self.segment(Expected { name, size, history, system_identifier }) {
+                Ok(digest) => segments.push(digest),
+                Err(Fault::Wrong(why)) => faults.push(format!("{name}: {why}")),
+                Err(Fault::Failed(error)) => return Err(error),
+            }
+        }
+        Ok(faults)
+    }
+
+    fn segment(&self, expected: Expected<'_>) -> std::result::Result<SegmentDigest, Fault> {
+        for compression in Compression::ALL {
+            let object = format!("{}{}", expected.name, compression.ending());
+            let key = self.root.wal(&object).map_err(Error::from)?;
+            let stored = match self.stored(&key) {
+                Ok(stored) => stored,
+                Err(Fault::Wrong(_)) => continue,
+                Err(failed) => return Err(failed),
+            };
+            let plain = self.cipher.open(compression, stored).map_err(fault_of)?;
+            let mut hashed = Hashed { inner: plain, hash: Sha256::new() };
+            let checked: std::result::Result<Pages, _> = check_pages(&mut hashed, expected);
+            return match checked {
+                Ok(_) => Ok(SegmentDigest { name: expected.name, sha256: hashed.hash.finalize().into() }),
+                Err(crate::wal::BadSegment::Read(e)) => Err(fault_of(e)),
+                Err(bad) => Err(Fault::Wrong(bad.to_string())),
+            };
+        }
+        Err(Fault::Wrong("it is not there".into()))
+    }
+
+    fn stored(&self, key: &Key) -> std::result::Result<impl Read + use<'_>, Fault> {
+        Ok(Told { inner: self.store.open(key, None, 0)?, read: self.read })
+    }
+}
+
+/// What a reader failed with: the store's own errors say nothing of the object, every other one does.
+fn fault_of(error: io::Error) -> Fault {
+    match error.downcast::<backup_store::Error>() {
+        Ok(error) => error.into(),
+        Err(error) => Fault::Wrong(error.to_string()),
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// A reader that tells how far it is.
+struct Told<'a> {
+    inner: Box<dyn Read + Send + 'a>,
+    read: &'a (dyn Fn(u64) -> ControlFlow<()> + Sync),
+}
+
+impl Read for Told<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if (self.read)(count as u64).is_break() {
+            return Err(backup_store::Error::Interrupted("reading a backup").into_io());
+        }
+        Ok(count)
+    }
+}
+
+/// A reader that hashes what passes.
+struct Hashed<R> {
+    inner: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hash.update(buffer.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}

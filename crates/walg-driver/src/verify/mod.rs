@@ -1,0 +1,9 @@
+//! Whether a backup's bytes are what they were.
+
+mod content;
+mod control;
+mod fingerprint;
+mod tar;
+
+pub use content::{Content, ContentCheck, SegmentDigest};
+pub use fingerprint::{Fingerprint, ObjectDigest};
