@@ -12,6 +12,7 @@
 //! | what is wrong | [`Finding`] |
 //! | which clause of the policy says so | [`ClauseId`] |
 //! | what an app must have | [`profile::Profile`], asked of its [`environment`], its [`engine`] and its [`live`] server |
+//! | what its compose project must be | `compose` and `pack`, with the feature `compose` |
 //!
 //! The crate is pure: it reads no file, no environment and no clock. Texts are parsed once, at the edge, into types
 //! with private fields; whoever holds the type holds a valid value.
@@ -35,6 +36,8 @@ mod check;
 mod checked;
 mod checksum;
 mod clause;
+#[cfg(feature = "compose")]
+pub mod compose;
 pub mod engine;
 pub mod environment;
 mod error;
@@ -42,6 +45,8 @@ mod finding;
 mod level;
 pub mod live;
 mod name;
+#[cfg(feature = "compose")]
+pub mod pack;
 pub mod profile;
 mod snapshot;
 mod snapshot_id;

@@ -11,7 +11,7 @@ mod schema;
 mod style;
 mod table;
 
-pub use contract::{ContractFindingRow, ContractRow, ContractSummary, ProfileRow, profile_text};
+pub use contract::{ContractFindingRow, ContractRow, ContractSummary, FragmentRow, ProfileRow, profile_text};
 pub use envelope::{ChainRow, Checks, Data, DoctorRow, Envelope, ErrorRow, FindingRow};
 pub use retention::{
     ApplyRow, ApplySummary, Became, DoneSummary, ExplainedRow, ForecastRow, ForecastSummary, GoneRow,

@@ -1,4 +1,4 @@
-use super::{COMMAND, env_file};
+use super::{COMMAND, compose, env_file};
 use crate::report::{finding_lines, row};
 use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
 use crate::view::{ContractFindingRow, ContractRow, ContractSummary, count};
@@ -99,6 +99,10 @@ impl<'s> App<'s> {
             Some(Err(e)) => app.checked.findings.push(parse_failed(&found.facts.path, e)),
             None => {}
         }
+        if let RunnerSettings::Compose { dir, files } = &settings.runner {
+            let project = compose::find(session, dir, files)?;
+            app.checked.extend(compose::judge(&project, &format!("app:{slug}"), settings.profile));
+        }
         app.not_yet();
         Ok(app)
     }
@@ -130,11 +134,13 @@ impl<'s> App<'s> {
     fn not_yet(&mut self) {
         let mut unknown = |clause, why: &str| self.checked.unjudged.push(Unjudged::new(clause, why));
         unknown(ClauseId::AppContract, "the running server was not asked: this version does not reach it");
-        if !matches!(self.settings.runner, RunnerSettings::Local { .. }) {
+        if matches!(self.settings.runner, RunnerSettings::Ssh { .. }) {
             unknown(
                 ClauseId::AppContract,
-                "the compose files were not read: this version does not read them",
+                "the compose files were not read: this version does not read those of another host",
             );
+        }
+        if !matches!(self.settings.runner, RunnerSettings::Local { .. }) {
             unknown(
                 ClauseId::DatabasusPrivate,
                 "the containers were not looked at: this version does not reach them",
