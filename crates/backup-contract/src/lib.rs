@@ -11,6 +11,7 @@
 //! | how far it was proved | [`Level`], by way of [`CheckResult`]s |
 //! | what is wrong | [`Finding`] |
 //! | what an app must have | [`profile::Profile`], asked of its [`environment`], its [`engine`] and its [`live`] server |
+//! | what its compose project must be | `compose` and `pack`, with the feature `compose` |
 //! | which clause of the policy says so | [`ClauseId`], whose text is a [`Clause`] |
 //! | what is known, and what is not | [`Facts`], with [`Known`] for each of them |
 //! | how each clause stands | [`assess`], which makes a [`ClauseStatus`] of the facts |
@@ -39,6 +40,8 @@ mod check;
 mod checked;
 mod checksum;
 mod clause;
+#[cfg(feature = "compose")]
+pub mod compose;
 mod due;
 pub mod engine;
 pub mod environment;
@@ -49,6 +52,8 @@ mod known;
 mod level;
 pub mod live;
 mod name;
+#[cfg(feature = "compose")]
+pub mod pack;
 mod policy;
 pub mod profile;
 mod schedule;

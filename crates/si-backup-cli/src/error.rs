@@ -136,6 +136,12 @@ pub enum CliError {
     /// This home has no key to sign evidence with.
     #[error("there is no signing key at {}", .0.display())]
     NoSigningKey(PathBuf),
+    /// An add-on pack that cannot be rendered as asked for.
+    #[error(transparent)]
+    Pack(#[from] backup_contract::pack::PackError),
+    /// An app's compose project, to which a fragment was to be fitted, could not be read.
+    #[error("the fragment cannot be fitted to the app: {0}")]
+    NoProject(String),
     /// What was looked for was found: what the command told is not as it should be.
     #[error("{message}")]
     Findings {
@@ -211,6 +217,8 @@ impl CliError {
             Self::ForeignIdentity(_) => "identity-not-a-recipient",
             Self::NoIdentity { .. } => "no-identity",
             Self::NoSigningKey(_) => "signing-key-missing",
+            Self::Pack(e) => e.code(),
+            Self::NoProject(_) => "compose-unreadable",
             Self::Findings { code, .. } => code,
             Self::Io { source, .. } => match source.kind() {
                 std::io::ErrorKind::PermissionDenied => "permission-denied",
@@ -283,6 +291,8 @@ impl CliError {
                  evidence then counts only if 'trusted_writers' names its public key",
                 path.display()
             )),
+            Self::Pack(e) => Some(e.hint().to_owned()),
+            Self::NoProject(_) => Some("mend the app's 'runner' in the settings, or leave --app out".into()),
             Self::Findings { hint, .. } => Some((*hint).to_owned()),
             Self::Io { .. } | Self::Interrupted(_) => None,
         }
@@ -300,6 +310,8 @@ impl CliError {
             | Self::PlanChanged { .. }
             | Self::Settings(_)
             | Self::Contract(_)
+            | Self::Pack(_)
+            | Self::NoProject(_)
             | Self::NoSnapshot(_)
             | Self::Ambiguous { .. }
             | Self::NoIdentity { .. }

@@ -41,6 +41,6 @@ pub use check::{Environment, KeyFile};
 pub use endpoint::Endpoint;
 pub use facts::{EnvFileFacts, FileState, GitPlace, parse_failed};
 pub use file::{EnvFile, Given, Variable};
-pub use prefix::S3Prefix;
+pub use prefix::{PrefixFault, S3Prefix};
 pub use storage::Location;
 pub use value::EnvValue;

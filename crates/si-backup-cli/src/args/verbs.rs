@@ -1,5 +1,6 @@
 use super::{ApplyArgs, RetentionCommand};
 use crate::{CliError, Mode, Report, Rows};
+use backup_contract::pack::Pack;
 use backup_contract::{AppSlug, Level};
 use clap::{Args, Subcommand};
 use paas_state::OptionalTree;
@@ -93,15 +94,33 @@ Examples:
   si-backup contract
   si-backup contract --check
   si-backup contract --app shop --check --json | jq '.data[] | select(.severity == \"error\")'
+  si-backup contract --app shop --render supabase-walg
+  si-backup contract --render databasus --set database=postgres --set relay=none
 
 Exit code 10 when something is wrong or weak; what could not be looked at is listed as not judged.")]
 pub struct ContractArgs {
     /// Only this app [default: the profile of self-hosted Supabase; with --check, every app of the context]
     #[arg(long, value_name = "SLUG")]
     pub app: Option<AppSlug>,
-    /// Hold the app's real settings against its profile
+    /// Hold the app's real settings and compose files against its profile
     #[arg(long)]
     pub check: bool,
+    /// Print the compose fragment of an add-on pack, fitted to the app where one is named:
+    /// supabase-walg, databasus
+    #[arg(long, value_name = "PACK", conflicts_with = "check")]
+    pub render: Option<Pack>,
+    /// Set a parameter of the fragment; may be given several times. supabase-walg: backup-service,
+    /// restore-service, receiver (or none), slot, database, image, env-file, data, volume, pgdata,
+    /// prefix, network. databasus: service, image, volume, private-network, relay (or none),
+    /// relay-image, database, network
+    #[arg(long, value_name = "NAME=VALUE", requires = "render", value_parser = pair)]
+    pub set: Vec<(String, String)>,
+}
+
+/// `NAME=VALUE`, taken apart.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Arguments of `run`.

@@ -3,7 +3,7 @@ use backup_contract::profile::Profile;
 use backup_contract::{AppSlug, Finding};
 use serde::Serialize;
 
-/// A row of `contract`: a profile, or with `--check` something that was found.
+/// A row of `contract`: a profile, with `--check` something that was found, with `--render` a fragment.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
@@ -12,6 +12,8 @@ pub enum ContractRow {
     Profile(ProfileRow),
     /// What is wrong or weak in one.
     Finding(ContractFindingRow),
+    /// What makes one fit.
+    Fragment(FragmentRow),
 }
 
 /// Something that was found in an app, or could not be judged.
@@ -97,4 +99,19 @@ pub fn profile_text(profile: &Profile) -> String {
         profile.default_restore_service().unwrap_or("none"),
         profile.required_env().join("\n                 "),
     )
+}
+
+/// The row of `contract --render`: a compose fragment that makes an app fit its profile.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FragmentRow {
+    /// The add-on pack.
+    pub pack: &'static str,
+    /// How si puts it beside a release's files: it adds, and overrides nothing.
+    pub merge_strategy: &'static str,
+    /// The fragment, a compose file.
+    pub fragment: String,
+    /// The app that it is fitted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<AppSlug>,
 }

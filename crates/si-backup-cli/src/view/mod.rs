@@ -12,7 +12,7 @@ mod schema;
 mod style;
 mod table;
 
-pub use contract::{ContractFindingRow, ContractRow, ContractSummary, ProfileRow, profile_text};
+pub use contract::{ContractFindingRow, ContractRow, ContractSummary, FragmentRow, ProfileRow, profile_text};
 pub use envelope::{ChainRow, Checks, Data, DoctorRow, Envelope, ErrorRow, FindingRow};
 pub use policy::{ClauseRow, DueRow, PolicySummary, due_lines, policy_junit, policy_text};
 pub use retention::{

@@ -258,7 +258,7 @@ fn a_key_in_a_file_is_looked_at_where_it_is_on_this_host() {
     assert_eq!(codes(&host.json(["contract", "--check"]).expect(10)), ["env-libsodium-key"]);
     host.edit_settings(
         "kind = \"local\", pgdata = \"/var/lib/pg\"",
-        "kind = \"compose\", dir = \"/srv\", files = []",
+        "kind = \"ssh\", target = \"prod-1\", remote_dir = \"/srv\"",
     );
     host.edit_settings("env_file", "engine = \"embedded\"\nenv_file");
     let ran = host.json(["contract", "--check"]).expect(0);

@@ -5,6 +5,7 @@
 mod bad_input;
 mod clock;
 mod commands;
+mod compose;
 mod contract;
 mod crashes;
 mod extracting;

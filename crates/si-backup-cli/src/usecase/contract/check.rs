@@ -1,4 +1,4 @@
-use super::{COMMAND, env_file};
+use super::{COMMAND, compose, env_file};
 use crate::report::{finding_lines, row};
 use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
 use crate::view::{ContractFindingRow, ContractRow, ContractSummary, count};
@@ -67,9 +67,7 @@ pub(in crate::usecase) fn facts(session: &Session<'_>) -> Result<BTreeMap<AppSlu
     let apps = everything(session)?;
     let own = apps.iter().filter(|app| app.context == &session.context);
     let facts = own.map(|app| {
-        // Of a file that was not read nothing is known but that.
-        let covers = if app.is_read { BTreeSet::from(BY_ENV_FILE) } else { BTreeSet::new() };
-        (app.slug.clone(), ContractFacts { checked: app.held_against(&apps), covers })
+        (app.slug.clone(), ContractFacts { checked: app.held_against(&apps), covers: app.covers.clone() })
     });
     Ok(facts.collect())
 }
@@ -84,8 +82,8 @@ struct App<'s> {
     slug: &'s AppSlug,
     settings: &'s AppSettings,
     checked: Checked,
-    /// Whether its env file was read to the end.
-    is_read: bool,
+    /// The clauses that were looked at, but for what could not be judged.
+    covers: BTreeSet<ClauseId>,
     prefix: Option<PrefixUse>,
 }
 
@@ -109,19 +107,30 @@ impl<'s> App<'s> {
         slug: &'s AppSlug,
         settings: &'s AppSettings,
     ) -> Result<Self, CliError> {
-        let mut app =
-            Self { context: name, slug, settings, checked: Checked::default(), is_read: false, prefix: None };
+        let mut app = Self {
+            context: name,
+            slug,
+            settings,
+            checked: Checked::default(),
+            covers: BTreeSet::new(),
+            prefix: None,
+        };
         let profile = Place::of(format!("contexts.{name}.apps.{slug}.profile"));
         app.checked.findings.extend(settings.profile.check_stage(context.stage(), profile));
         let found = env_file::find(session, settings)?;
         app.checked.extend(found.facts.check());
         match &found.parsed {
             Some(Ok(file)) => {
-                app.is_read = true;
+                app.covers.extend(BY_ENV_FILE);
                 app.environment(session, context, &found.facts.path, file);
             }
             Some(Err(e)) => app.checked.findings.push(parse_failed(&found.facts.path, e)),
             None => {}
+        }
+        if let RunnerSettings::Compose { dir, files } = &settings.runner {
+            let project = compose::find(session, dir, files)?;
+            app.covers.insert(ClauseId::DatabasusPrivate);
+            app.checked.extend(compose::judge(&project, &format!("app:{slug}"), settings.profile));
         }
         app.not_yet();
         Ok(app)
@@ -154,11 +163,13 @@ impl<'s> App<'s> {
     fn not_yet(&mut self) {
         let mut unknown = |clause, why: &str| self.checked.unjudged.push(Unjudged::new(clause, why));
         unknown(ClauseId::AppContract, "the running server was not asked: this version does not reach it");
-        if !matches!(self.settings.runner, RunnerSettings::Local { .. }) {
+        if matches!(self.settings.runner, RunnerSettings::Ssh { .. }) {
             unknown(
                 ClauseId::AppContract,
-                "the compose files were not read: this version does not read them",
+                "the compose files were not read: this version does not read those of another host",
             );
+        }
+        if !matches!(self.settings.runner, RunnerSettings::Local { .. }) {
             unknown(
                 ClauseId::DatabasusPrivate,
                 "the containers were not looked at: this version does not reach them",

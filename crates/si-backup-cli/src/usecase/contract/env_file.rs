@@ -1,11 +1,9 @@
+use super::file::read;
 use crate::settings::{AppSettings, RunnerSettings};
 use crate::{CliError, Session};
 use backup_contract::environment::{EnvFile, EnvFileFacts, EnvValue, FileState, GitPlace};
 use backup_store::outside_git_work_tree;
-use rustix::fs::OFlags;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// The longest key file that is read: the text of one key, with room to spare.
@@ -49,17 +47,4 @@ fn git_place(path: &Path) -> GitPlace {
         Err(backup_store::Error::InsideGitWorkTree { .. }) => GitPlace::Inside,
         Err(e) => GitPlace::Unknown(e.to_string()),
     }
-}
-
-/// The first bytes of a file, and its mode. What is no file is not waited for.
-fn read(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32)> {
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(most).read_to_end(&mut bytes)?;
-    Ok((bytes, meta.permissions().mode()))
 }

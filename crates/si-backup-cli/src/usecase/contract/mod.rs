@@ -1,7 +1,10 @@
 //! `contract`: what an app must have, and whether it has it.
 
 mod check;
+mod compose;
 mod env_file;
+mod file;
+mod render;
 
 pub(super) use check::facts;
 
@@ -13,8 +16,11 @@ use backup_contract::profile::Profile;
 
 const COMMAND: &str = "backup contract";
 
-/// Shows a profile, or holds apps against theirs.
+/// Shows a profile, holds apps against theirs, or renders what they lack.
 pub(super) fn contract(session: &Session<'_>, args: &ContractArgs) -> Result<Report, CliError> {
+    if let Some(pack) = args.render {
+        return render::render(session, pack, args);
+    }
     if args.check {
         return check::check(session, args.app.as_ref());
     }
