@@ -60,6 +60,9 @@ pub enum Error {
         /// How long it may be.
         limit: usize,
     },
+    /// Not a way to say how often something is done.
+    #[error("'{0}' is not a schedule")]
+    Rhythm(String),
 }
 
 impl Error {
@@ -78,6 +81,7 @@ impl Error {
             Self::EngineVersion(_) => "invalid-engine-version",
             Self::EnvSyntax { .. } => "env-syntax",
             Self::EnvTooLarge { .. } => "env-too-large",
+            Self::Rhythm(_) => "invalid-schedule",
         }
     }
 
@@ -100,6 +104,9 @@ impl Error {
                 "each line is NAME=value, NAME='value' or a comment that begins with '#'"
             }
             Self::EnvTooLarge { .. } => "look whether it is the right file",
+            Self::Rhythm(_) => {
+                "write it like 'hourly', 'daily 02:00', 'weekly sunday 02:00', 'monthly 1 02:00', 'quarterly' or 'none'"
+            }
         }
     }
 }

@@ -3,6 +3,8 @@
 use crate::{Error, Result};
 use age::secrecy::ExposeSecret;
 use age::stream::StreamReader;
+use backup_contract::Openers;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Write};
@@ -40,6 +42,18 @@ impl Recipients {
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()
+    }
+
+    /// Who of them could open what is sealed: how many have no identity among those that are kept here.
+    #[must_use]
+    pub fn openers(&self, here: Option<&Identities>) -> Openers {
+        let own = here.map(Identities::recipients).unwrap_or_default();
+        let named: BTreeSet<_> = self.0.iter().map(ToString::to_string).collect();
+        Openers {
+            recipients: named.len(),
+            away: named.iter().filter(|recipient| !own.contains(recipient)).count(),
+            identities_here: own.len(),
+        }
     }
 
     pub(crate) fn seal<W: Write>(&self, output: W) -> Result<age::stream::StreamWriter<W>> {
@@ -201,6 +215,20 @@ mod tests {
         assert_eq!(Identities::read(&path).unwrap_err().code(), "identity-exposed");
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         assert_eq!(Identities::read(&path).unwrap().recipients().len(), 1);
+    }
+
+    #[test]
+    fn who_is_away_is_counted_without_those_who_are_here() {
+        let (here, away) = (Identities::generate(), Identities::generate());
+        let name = |identities: &Identities| identities.recipients().remove(0);
+        let openers = |recipients: &[String], here| Recipients::parse(recipients).unwrap().openers(here);
+        let both = [name(&here), name(&away)];
+        let expected = Openers { recipients: 2, away: 1, identities_here: 1 };
+        assert_eq!(openers(&both, Some(&here)), expected);
+        // The same one twice is one.
+        let own = [name(&here), format!(" {} ", name(&here))];
+        assert_eq!(openers(&own, Some(&here)), Openers { recipients: 1, away: 0, identities_here: 1 });
+        assert_eq!(openers(&both, None), Openers { recipients: 2, away: 2, identities_here: 0 });
     }
 
     #[test]

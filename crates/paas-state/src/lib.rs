@@ -11,11 +11,13 @@
 //! | what goes again | [`Purge`] |
 //! | proving, and opening again | [`UnverifiedBundle`] → [`VerifiedBundle`] or [`StagedTree`], with [`Identities`] |
 //! | what changed | [`Side::compare`] |
+//! | the apps that a context runs | [`deployed_apps`] |
 //! | the context's own event log | [`append_event`], [`newest_events`] |
 //!
 //! A bundle is `age` over `zstd` over `tar`, so that three common programs open it in the worst hour. Nothing in this
 //! crate writes into a context, except [`append_event`], which appends whole lines to one log.
 
+mod apps;
 mod backup;
 mod blocks;
 mod bundle;
@@ -45,6 +47,7 @@ mod stable;
 mod unpack;
 mod watch;
 
+pub use apps::{DeployedApp, deployed_apps};
 pub use backup::{Backup, Inspection, Reading, Sealing};
 pub use bundle::{UnverifiedBundle, VerifiedBundle};
 pub use catalogue::{Catalogue, Stray, read_record};

@@ -1,6 +1,6 @@
-use crate::layout::{Class, OptionalTree, Shape};
+use crate::layout::{Class, OptionalTree, PROTECTED, Shape};
 use crate::{Error, Result, StatePath};
-use backup_contract::{ContextName, SnapshotId};
+use backup_contract::{Accounted, ContextName, SnapshotId};
 use chrono::{DateTime, Utc};
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -169,6 +169,23 @@ impl Manifest {
     pub fn file(&self, path: &str) -> Option<&FileEntry> {
         self.files.iter().find(|file| file.path.as_str() == path)
     }
+
+    /// What it says of each of the [`PROTECTED`] files: that it is in the bundle, that it was not there, or nothing.
+    #[must_use]
+    pub fn accounted(&self) -> Accounted {
+        let mut accounted = Accounted { held: 0, absent: 0, missing: 0 };
+        for path in PROTECTED {
+            let count = if self.file(path).is_some() {
+                &mut accounted.held
+            } else if self.absent.iter().any(|absent| absent.as_str() == path) {
+                &mut accounted.absent
+            } else {
+                &mut accounted.missing
+            };
+            *count += 1;
+        }
+        accounted
+    }
 }
 
 /// Reads format and version alone, so that a newer document is told from a broken one.
@@ -212,6 +229,33 @@ mod tests {
     fn a_manifest_reads_as_it_was_written() {
         let manifest = example();
         assert_eq!(Manifest::parse(&manifest.to_json().unwrap()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn each_protected_file_is_accounted_for_or_missing() {
+        let path = |text: &str| StatePath::new(text).unwrap();
+        let file = |text: &str| FileEntry {
+            path: path(text),
+            class: Class::Protected,
+            shape: Shape::Json,
+            size: 2,
+            mode: 0o600,
+            mtime: DateTime::UNIX_EPOCH,
+            sha256: String::new(),
+            lines: None,
+            malformed_lines: 0,
+        };
+        let mut manifest = example();
+        assert_eq!(manifest.accounted(), Accounted { held: 0, absent: 0, missing: 10 });
+        manifest.files = vec![file("config.json"), file("addons/shop/walg.compose.yaml")];
+        manifest.absent =
+            PROTECTED[1..].iter().map(|name| path(name)).filter(|p| p.as_str() != "config.json").collect();
+        let missing = 10 - 1 - manifest.absent.len() as u64;
+        assert_eq!(
+            manifest.accounted(),
+            Accounted { held: 1, absent: manifest.absent.len() as u64, missing }
+        );
+        assert_eq!(missing, 1, "the first of them is neither");
     }
 
     #[test]

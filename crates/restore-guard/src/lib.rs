@@ -10,6 +10,7 @@
 //! | how far a snapshot is proved | [`Standing`], level by level; every record that does not count has its [`WhyIgnored`] |
 //! | who did what, when | [`Trail`]: hash-chained lines on disk before the act, copied into the store, held against the copies |
 //! | keeping a snapshot whatever the counts say | [`Pins`] |
+//! | all of that in the words of the policy | [`rehearsals_of`], [`drills_of`], [`trail_facts`] |
 //! | telling two contexts of one name apart | [`OriginId`], [`claim_origin`], [`Ledger::of_origin`] |
 //!
 //! Evidence is no flag: it is a signed statement over a checksum. A snapshot whose bytes are no longer those of the
@@ -75,6 +76,7 @@
 mod disk;
 mod error;
 mod evidence;
+mod facts;
 mod id;
 mod keys;
 mod objects;
@@ -89,6 +91,7 @@ pub use evidence::{
     Question, RecordName, Records, STATEMENT_TYPE, Scope, Standing, Tool, UnverifiedEvidence, WhyIgnored,
     future_tolerance, pae,
 };
+pub use facts::{drills_of, rehearsals_of, trail_facts};
 pub use id::{OriginId, WriterId};
 pub use keys::{
     KeyId, PublishedWriter, PublishedWriters, TrustedWriters, WriterKey, WriterPublicKey, WriterRecord,

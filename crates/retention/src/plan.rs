@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::decide::{self, Ruling};
 use crate::error::Error;
+use crate::period::Tier;
 use crate::point::{Chain, Link};
 use crate::policy::Policy;
 use crate::reason::{DropReason, Reason};
@@ -260,6 +261,16 @@ impl<Id> Plan<Id> {
             }
         }
         summary
+    }
+
+    /// How many snapshots hold a slot of a tier.
+    #[must_use]
+    pub fn copies(&self, tier: Tier) -> usize {
+        let holds = |reason: &Reason| match reason {
+            Reason::Slot { tier: of, .. } | Reason::Oldest { tier: of, .. } => *of == tier,
+            _ => false,
+        };
+        self.decisions().filter(|decision| decision.reasons().iter().any(holds)).count()
     }
 
     /// Rows by group, newest first.

@@ -3,7 +3,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use retention::{
-    Chain, Counting, Counts, Decision, DropReason, Error, Outcome, Plan, Policy, Reason, Rule, Snapshot, plan,
+    Chain, Counting, Counts, Decision, DropReason, Error, Outcome, Plan, Policy, Reason, Rule, Snapshot,
+    Tier, plan,
 };
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -92,6 +93,20 @@ fn a_gap_of_sixty_days_uses_no_slots() {
     let plan = plan(before.chain(after), &policy(Counts::default().daily(7)), at(NOW)).unwrap();
     assert_eq!(plan.summary().kept, 7);
     assert!(!plan.decision(0).is_kept());
+}
+
+#[test]
+fn the_copies_of_a_tier_are_counted_by_their_slots() {
+    let nightly =
+        (0_u32..200).map(|d| Snapshot::full(d, at("2026-05-01T02:00:00Z") + TimeDelta::days(d.into())));
+    let counts = [(Tier::Daily, 7), (Tier::Weekly, 4), (Tier::Monthly, 3), (Tier::Yearly, 0)];
+    for counting in [Counting::Exclusive, Counting::Shared] {
+        let policy = policy(Counts::baseline()).with_counting(counting);
+        let plan = plan(nightly.clone(), &policy, at(NOW)).unwrap();
+        assert_eq!(counts.map(|(tier, _)| (tier, plan.copies(tier))), counts);
+    }
+    let young = plan(nightly.take(3), &policy(Counts::baseline()), at("2026-05-03T12:00:00Z")).unwrap();
+    assert_eq!(young.copies(Tier::Daily), 3);
 }
 
 #[test]

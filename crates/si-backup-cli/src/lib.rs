@@ -58,6 +58,7 @@ pub fn run(world: &mut World) -> u8 {
         Ok(cli) => cli,
         Err(e) => return usage(world, wants_json, &e),
     };
+    let wants_json = wants_json || cli.command.wants_json();
     let (verbose, quiet, color) = (cli.global.verbose, cli.global.quiet, cli.global.color);
     let (report, context, warnings) = match Session::new(world, cli.global) {
         Ok(session) => {

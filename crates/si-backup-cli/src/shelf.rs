@@ -30,6 +30,18 @@ impl<'a> Shelf<'a> {
     /// # Errors
     /// [`CliError::Store`], [`CliError::State`], [`CliError::Guard`] when the store cannot be read.
     pub fn read(session: &Session<'_>, store: &'a dyn Store) -> Result<Self, CliError> {
+        Self::read_at(session, store, session.now())
+    }
+
+    /// Reads all three, to be judged as of `now`.
+    ///
+    /// # Errors
+    /// As for [`Shelf::read`].
+    pub fn read_at(
+        session: &Session<'_>,
+        store: &'a dyn Store,
+        now: DateTime<Utc>,
+    ) -> Result<Self, CliError> {
         let context = session.context.clone();
         let origin = origin_meant(session, store)?;
         let ledger = Ledger::new(store, &context);
@@ -42,7 +54,7 @@ impl<'a> Shelf<'a> {
             store,
             context,
             origin,
-            now: session.now(),
+            now,
         })
     }
 

@@ -4,6 +4,7 @@
 mod copies;
 mod envelope;
 mod evidence;
+mod facts;
 mod fixtures;
 mod ledger;
 mod openssl;

@@ -39,6 +39,8 @@ pub enum Command {
         after_help = "Examples:\n  si-backup retention plan\n  si-backup retention apply --yes"
     )]
     Retention(RetentionCommand),
+    /// Say which clauses of the backup policy are met and which are not, and what is due
+    Policy(PolicyStatusArgs),
     /// Look at the audit trail
     #[command(subcommand, after_help = "Examples:\n  si-backup audit list\n  si-backup audit verify")]
     Audit(AuditCommand),
@@ -264,6 +266,37 @@ pub struct UnpinArgs {
     pub subject: SubjectArgs,
 }
 
+/// Arguments of `policy`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  si-backup policy
+  si-backup policy --json | jq -r '.data[] | select(.status == \"violated\").clause'
+  si-backup policy --format junit --now 2026-11-23T12:00:00Z
+
+Each clause is met, violated, unknown or not applicable, by the evidence that this host can see. What was
+not looked at is unknown. Exit code 10 when a clause is violated or unknown. -v says what each clause asks
+for, what makes it met, and by which evidence it was judged.")]
+pub struct PolicyStatusArgs {
+    /// Judge as of this time, as RFC 3339 with an offset [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub now: Option<chrono::DateTime<chrono::Utc>>,
+    /// How to print it [default: text, or json with --json]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<PolicyFormat>,
+}
+
+/// How `policy` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PolicyFormat {
+    /// A table for people.
+    Text,
+    /// The same as --json.
+    Json,
+    /// A test suite in `JUnit`'s XML, for continuous integration.
+    Junit,
+}
+
 /// What to do with the audit trail.
 #[derive(Debug, Clone, Subcommand)]
 pub enum AuditCommand {
@@ -318,6 +351,11 @@ impl Command {
         Report { mode, rows, ..Report::failed(self.name(), error) }
     }
 
+    /// Whether its own options ask for one JSON object.
+    pub(crate) fn wants_json(&self) -> bool {
+        matches!(self, Self::Policy(PolicyStatusArgs { format: Some(PolicyFormat::Json), .. }))
+    }
+
     /// The command in the words of si's envelope.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -337,6 +375,7 @@ impl Command {
             Self::Retention(RetentionCommand::Plan(_)) => "backup retention plan",
             Self::Retention(RetentionCommand::Apply(_)) => "backup retention apply",
             Self::Retention(RetentionCommand::Forecast(_)) => "backup retention forecast",
+            Self::Policy(_) => "backup policy",
             Self::Audit(AuditCommand::List) => "backup audit list",
             Self::Audit(AuditCommand::Verify) => "backup audit verify",
             Self::Events(EventsCommand::List { .. }) => "backup events list",

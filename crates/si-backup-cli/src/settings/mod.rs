@@ -3,11 +3,13 @@
 mod load;
 mod model;
 mod nearest;
+mod schedule;
 mod template;
 
 pub use load::{SettingsError, load, parse};
 pub use model::{
     AppSettings, CheckSettings, ContextSettings, GateSettings, LockSettings, OffsiteSettings,
-    RehearsalSettings, RetentionSettings, RunnerSettings, ScheduleSettings, Settings, StoreSettings,
+    RehearsalSettings, RetentionSettings, RunnerSettings, Settings, StoreSettings,
 };
+pub use schedule::ScheduleSettings;
 pub use template::render as render_template;

@@ -1,3 +1,4 @@
+use super::ScheduleSettings;
 use backup_contract::engine::EngineKind;
 use backup_contract::profile::Profile;
 use backup_contract::{AppSlug, ContextName, Level, Stage};
@@ -156,34 +157,6 @@ impl Default for RetentionSettings {
             yearly: Count::None,
             counting: Counting::Exclusive,
             recovery_window: a_week(),
-        }
-    }
-}
-
-/// When what is due.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ScheduleSettings {
-    /// A full backup of each database.
-    pub full: String,
-    /// A delta of each database, and a state snapshot.
-    pub delta: String,
-    /// The verified restore test.
-    pub rehearse: String,
-    /// The copy to the immutable store.
-    pub offsite: String,
-    /// The drill.
-    pub drill: String,
-}
-
-impl Default for ScheduleSettings {
-    fn default() -> Self {
-        Self {
-            full: "daily 02:00".into(),
-            delta: "hourly".into(),
-            rehearse: "daily 03:00".into(),
-            offsite: "daily 04:00".into(),
-            drill: "quarterly".into(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod init;
 mod kit;
 mod list;
 mod pin;
+mod policy;
 mod prove;
 mod retention;
 mod run;
@@ -40,6 +41,7 @@ pub fn dispatch(session: &Session<'_>, command: &Command) -> Result<Report, CliE
         Command::Pin(args) => pin::pin(session, args),
         Command::Unpin(args) => pin::unpin(session, args),
         Command::Retention(command) => retention::retention(session, command),
+        Command::Policy(args) => policy::policy(session, args),
         Command::Audit(AuditCommand::List) => audit::list(session),
         Command::Audit(AuditCommand::Verify) => audit::verify(session),
         Command::Events(EventsCommand::List { limit }) => events::list(session, *limit),

@@ -1,9 +1,10 @@
 use crate::{CliError, Meter, Session};
-use backup_contract::{CheckResult, Level, Outcome, Subject};
+use backup_contract::{Accounted, CheckResult, Level, Outcome, Subject};
 use backup_store::Store;
 use chrono::{DateTime, TimeDelta, Utc};
 use paas_state::{Error as StateError, Identities, Record, UnverifiedBundle, Watch};
 use restore_guard::{EvidenceRecord, Ledger, OriginId, Tool};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// The program's name in records.
@@ -20,6 +21,8 @@ pub(super) struct Verification {
     pub(super) checks: Vec<CheckResult>,
     pub(super) started_at: DateTime<Utc>,
     pub(super) finished_at: DateTime<Utc>,
+    /// What the manifest says of the protected files, when it was read.
+    pub(super) accounted: Option<Accounted>,
 }
 
 impl Verification {
@@ -48,6 +51,7 @@ pub(super) fn prove(
     let started_at = session.now();
     let mut checks = Vec::new();
     let mut reached = level;
+    let mut accounted = None;
     for step in Level::ALL.into_iter().filter(|step| level.covers(*step)) {
         let step_began = session.world.clock.monotonic();
         let detail = match step {
@@ -59,6 +63,7 @@ pub(super) fn prove(
                 let identities = identities.ok_or_else(|| session.no_identity(None))?;
                 bundle.verify(identities, meter as &dyn Watch).map(|verified| {
                     let manifest = verified.manifest();
+                    accounted = Some(manifest.accounted());
                     let malformed: u64 = manifest.files.iter().map(|file| file.malformed_lines).sum();
                     let noted = if malformed == 0 {
                         String::new()
@@ -94,7 +99,7 @@ pub(super) fn prove(
     }
     let took = session.world.clock.monotonic().saturating_sub(began);
     let finished_at = started_at + TimeDelta::from_std(took).unwrap_or_default();
-    Ok(Verification { level: reached, checks, started_at, finished_at })
+    Ok(Verification { level: reached, checks, started_at, finished_at, accounted })
 }
 
 /// At which level an error says that the snapshot is not right; `None` when it could only not be looked at.
@@ -133,10 +138,26 @@ pub(super) fn write_evidence(
         finished_at: verification.finished_at,
         recovery_seconds: None,
         data_loss_seconds: None,
-        details: serde_json::Map::new(),
+        details: verification.accounted.map(details_of).unwrap_or_default(),
     };
     let key = session.home.open_signing_key()?;
     Ok(Ledger::new(store, &session.context).write(&evidence, &key)?.to_string())
+}
+
+/// Under which name evidence tells of the protected files.
+const PROTECTED_FILES: &str = "protected_files";
+
+fn details_of(accounted: Accounted) -> Map<String, Value> {
+    let Accounted { held, absent, missing } = accounted;
+    let told = json!({ "held": held, "absent": absent, "missing": missing });
+    Map::from_iter([(PROTECTED_FILES.to_owned(), told)])
+}
+
+/// What evidence tells of the protected files; that of older versions tells nothing.
+pub(super) fn accounted_in(details: &Map<String, Value>) -> Option<Accounted> {
+    let told = details.get(PROTECTED_FILES)?;
+    let count = |name: &str| told.get(name)?.as_u64();
+    Some(Accounted { held: count("held")?, absent: count("absent")?, missing: count("missing")? })
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

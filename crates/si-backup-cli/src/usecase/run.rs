@@ -1,13 +1,13 @@
 use super::prove::{TOOL, VERSION, Verification, millis, prove, write_evidence};
-use super::{init, settings_copy};
+use super::{init, policy, settings_copy};
 use crate::args::RunArgs;
 use crate::report::{finding_lines, row};
-use crate::view::{self, EntryRow, FindingRow, RunRow, Status, VerifiedRow};
+use crate::view::{self, DueRow, EntryRow, FindingRow, RunRow, Status, VerifiedRow};
 use crate::{CliError, Mode, Report, Session, metered};
 use backup_contract::{Level, Outcome, SnapshotId, SnapshotKind, SnapshotRef, Subject};
 use backup_store::Store;
 use paas_state::{
-    Backup, Catalogue, Class, ContextDir, Event, Identities, Inventory, Patience, Reading, Sealing,
+    Backup, Catalogue, Class, ContextDir, Event, Identities, Inventory, Patience, Reading, Record, Sealing,
     UnverifiedBundle, append_event,
 };
 use restore_guard::{ActOutcome, Action, OriginId};
@@ -148,6 +148,7 @@ fn tell(
         restorable: passed,
         verified: passed.then(|| VerifiedRow::from((verification.level, verification.finished_at))),
         evidence: Some(evidence),
+        due: next(session, record),
         findings: backup.findings.iter().map(FindingRow::from).collect(),
         ..blank()
     };
@@ -204,6 +205,21 @@ fn failed(
         ..blank()
     };
     Report::new("backup run", vec![row(&view)], String::new()).with_error(error)
+}
+
+/// When the next one is due. The backup is made: that this cannot be told is a warning.
+fn next(session: &Session<'_>, record: &Record) -> Vec<DueRow> {
+    let next = session
+        .context_settings()
+        .and_then(|settings| policy::next_snapshot(settings, record.started_at, session.now()));
+    match next {
+        Ok(due) => due.iter().map(DueRow::from).collect(),
+        Err(e) => {
+            let why = crate::report::message_of(&e);
+            session.warn(format!("when the next backup is due cannot be told: {why}"));
+            Vec::new()
+        }
+    }
 }
 
 /// The context's own log is a courtesy to si: the backup does not depend on it.
@@ -338,6 +354,7 @@ fn blank() -> RunRow {
         restorable: false,
         verified: None,
         evidence: None,
+        due: Vec::new(),
         findings: Vec::new(),
         entries: Vec::new(),
     }

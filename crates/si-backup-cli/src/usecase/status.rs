@@ -1,8 +1,9 @@
+use super::policy;
 use super::prove::millis;
 use crate::report::row;
-use crate::view::{self, Status, StatusRow};
+use crate::view::{self, DueRow, Status, StatusRow};
 use crate::{CliError, Report, Session, Shelf};
-use backup_contract::{Level, Subject};
+use backup_contract::{Facts, Level, Subject, Task, due};
 use std::fmt::Write;
 
 /// Says how safe the state is now: first what the loss of this host would cost, then why.
@@ -53,6 +54,8 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
         let _ = writeln!(text, "proved      {proved}");
     }
     let _ = writeln!(text, "snapshots   {} in {}", shelf.snapshots().len(), store.location());
+    let due = due_of_state(session, &shelf)?;
+    text += &view::due_lines(&due);
     let is_safe = newest.is_some() && is_proved(verified);
     let view = StatusRow {
         target: "local".into(),
@@ -73,6 +76,7 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
         age_seconds: newest.and_then(|newest| age(newest.started_at)).map(|age| age.num_seconds()),
         snapshots: shelf.snapshots().len(),
         newest_proved: proved.map(|proved| proved.id.clone()),
+        due,
     };
     let report = Report::new("backup status", vec![row(&view)], text);
     let (message, hint) = match newest {
@@ -84,4 +88,13 @@ pub(super) fn status(session: &Session<'_>) -> Result<Report, CliError> {
         None => ("there is no restorable snapshot", "make one with 'si-backup run --state'"),
     };
     Ok(report.with_error(CliError::Findings { code: "not-proved", message: message.into(), hint }))
+}
+
+/// What is due of the state, as far as its snapshots tell: drills are in the trail, which `policy` reads.
+fn due_of_state(session: &Session<'_>, shelf: &Shelf<'_>) -> Result<Vec<DueRow>, CliError> {
+    let settings = session.context_settings()?;
+    let facts =
+        Facts { state: policy::state_of_shelf(session, settings, shelf), ..Facts::unknown("not asked") };
+    let all = due(&facts, &policy::schedule(settings)?, session.now());
+    Ok(all.iter().filter(|due| due.task != Task::Drill).map(DueRow::from).collect())
 }

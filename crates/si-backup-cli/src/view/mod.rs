@@ -4,6 +4,7 @@
 mod calendar;
 mod contract;
 mod envelope;
+mod policy;
 mod retention;
 mod rows;
 #[cfg(feature = "schema")]
@@ -13,6 +14,7 @@ mod table;
 
 pub use contract::{ContractFindingRow, ContractRow, ContractSummary, FragmentRow, ProfileRow, profile_text};
 pub use envelope::{ChainRow, Checks, Data, DoctorRow, Envelope, ErrorRow, FindingRow};
+pub use policy::{ClauseRow, DueRow, PolicySummary, due_lines, policy_junit, policy_text};
 pub use retention::{
     ApplyRow, ApplySummary, Became, DoneSummary, ExplainedRow, ForecastRow, ForecastSummary, GoneRow,
     PlanSummary, StrayRow, forecast_text, plan_text,

@@ -1,4 +1,4 @@
-use super::FindingRow;
+use super::{DueRow, FindingRow};
 use backup_contract::{CheckResult, Checksum, Level, Outcome, SnapshotId, SnapshotKind, Subject};
 use chrono::{DateTime, Utc};
 use paas_state::{Change, Class, Manifest, OptionalTree};
@@ -84,6 +84,8 @@ pub struct RunRow {
     /// Where the evidence lies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
+    /// What is due next of what was run.
+    pub due: Vec<DueRow>,
     /// What was found in the state.
     pub findings: Vec<FindingRow>,
     /// In a dry run: every entry of the context with what would become of it.
@@ -274,6 +276,8 @@ pub struct StatusRow {
     pub snapshots: usize,
     /// The newest snapshot that is proved at level `content` or more.
     pub newest_proved: Option<SnapshotId>,
+    /// What is due of it: now, next, and what is not known.
+    pub due: Vec<DueRow>,
 }
 
 /// A row of `diff`.

@@ -1,9 +1,9 @@
 //! The shape of what `--json` prints, for programs that read it: one JSON Schema a command, made from the row types.
 
 use super::{
-    ApplyRow, ApplySummary, AuditRow, ChainRow, Checks, ContractRow, ContractSummary, Data, DiffRow,
+    ApplyRow, ApplySummary, AuditRow, ChainRow, Checks, ClauseRow, ContractRow, ContractSummary, Data, DiffRow,
     DoctorRow, Envelope, ExplainedRow, ExtractRow, ForecastRow, ForecastSummary, InitRow, KitRow, ListRow,
-    PinRow, PlanSummary, RunRow, ShowRow, StatusRow, VerifyRow,
+    PinRow, PlanSummary, PolicySummary, RunRow, ShowRow, StatusRow, VerifyRow,
 };
 use paas_state::Event;
 use schemars::generate::SchemaSettings;
@@ -49,6 +49,7 @@ pub fn schemas() -> Vec<CommandSchema> {
         of::<Data<ExplainedRow<'static>>, PlanSummary>("backup retention plan"),
         of::<Data<ApplyRow<'static>>, ApplySummary>("backup retention apply"),
         of::<Data<ForecastRow>, ForecastSummary>("backup retention forecast"),
+        of::<Data<ClauseRow>, PolicySummary>("backup policy"),
         of::<Data<AuditRow>, Nothing>("backup audit list"),
         of::<Checks<ChainRow>, Nothing>("backup audit verify"),
         of::<Data<Event>, Nothing>("backup events list"),

@@ -14,6 +14,7 @@ mod harness;
 mod help;
 mod interrupted;
 mod output;
+mod policy;
 mod readme;
 mod rows;
 mod schemas;

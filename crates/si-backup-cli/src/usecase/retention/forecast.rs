@@ -54,9 +54,9 @@ fn assumed(session: &Session<'_>, args: &ForecastArgs) -> Result<(String, &'stat
         return Ok((schedule.clone(), "as --schedule says"));
     }
     // A state snapshot is made when a delta of a database is.
-    let set = settings_if_any(session)?.map(|settings| settings.schedule.delta.clone());
+    let set = settings_if_any(session)?.map(|settings| settings.schedule.delta);
     Ok(match set.filter(|delta| *delta != ScheduleSettings::default().delta) {
-        Some(delta) => (delta, "as the settings' schedule.delta says"),
+        Some(delta) => (delta.to_string(), "as the settings' schedule.delta says"),
         None => (schedule::USUAL.to_owned(), "where nothing says otherwise; --schedule does"),
     })
 }

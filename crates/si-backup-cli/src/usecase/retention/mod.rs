@@ -11,6 +11,9 @@ mod verdict;
 
 pub(super) use verdict::Verdict;
 
+pub(super) use policy::zone_of;
+pub(super) use state::StatePlan;
+
 use crate::args::RetentionCommand;
 use crate::{CliError, Report, Session};
 use retention::{Plan, Snapshot};

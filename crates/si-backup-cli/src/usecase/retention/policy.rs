@@ -51,7 +51,8 @@ pub(super) fn policy(args: &PolicyArgs, settings: Option<&ContextSettings>) -> R
         .with_recovery_window(window)?)
 }
 
-fn zone_of(name: &str) -> Result<Tz, CliError> {
+/// The time zone of a name.
+pub(in crate::usecase) fn zone_of(name: &str) -> Result<Tz, CliError> {
     name.parse().map_err(|_| {
         let alike = |zone: &Tz| strsim::jaro_winkler(&zone.name().to_lowercase(), &name.to_lowercase());
         let nearest = TZ_VARIANTS.iter().map(|zone| (alike(zone), zone.name()));

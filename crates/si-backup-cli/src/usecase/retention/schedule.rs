@@ -1,5 +1,5 @@
 use crate::CliError;
-use chrono::{NaiveTime, Weekday};
+use backup_contract::Rhythm as Wanted;
 use retention::{Rhythm, Schedule};
 
 /// When a state is backed up where nobody says otherwise.
@@ -7,22 +7,13 @@ pub(super) const USUAL: &str = "daily 02:00";
 
 /// A schedule as settings and flags write it: full snapshots only, for a state has no deltas.
 pub(super) fn parse(text: &str) -> Result<Schedule, CliError> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
-    let full = match words.as_slice() {
-        ["none"] => return Ok(Schedule::Nothing),
-        ["hourly"] => Some(Rhythm::Hourly { minute: 0 }),
-        ["daily"] => Some(Rhythm::Daily { at: NaiveTime::MIN }),
-        ["daily", at] => time(at).map(|at| Rhythm::Daily { at }),
-        ["weekly", on, at] => {
-            on.parse::<Weekday>().ok().and_then(|on| Some(Rhythm::Weekly { on, at: time(at)? }))
-        }
-        ["monthly", day, at] => day
-            .parse::<u32>()
-            .ok()
-            .filter(|day| (1..=31).contains(day))
-            .and_then(|day| Some(Rhythm::Monthly { day, at: time(at)? })),
-        _ => None,
+    let full = match text.parse() {
+        Ok(Wanted::None) => return Ok(Schedule::Nothing),
+        Ok(Wanted::Hourly) => Some(Rhythm::Hourly { minute: 0 }),
+        Ok(Wanted::Daily { at }) => Some(Rhythm::Daily { at }),
+        Ok(Wanted::Weekly { on, at }) => Some(Rhythm::Weekly { on, at }),
+        Ok(Wanted::Monthly { day, at }) => Some(Rhythm::Monthly { day, at }),
+        Ok(_) | Err(_) => None,
     };
     full.map(|full| Schedule::Regular { full, delta: None }).ok_or_else(|| {
         CliError::usage(
@@ -35,6 +26,7 @@ pub(super) fn parse(text: &str) -> Result<Schedule, CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::{NaiveTime, Weekday};
 
     #[test]
     fn schedules_are_read_as_they_are_written() {

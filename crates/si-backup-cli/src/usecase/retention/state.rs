@@ -21,9 +21,9 @@ const SHOWN_DIGITS: usize = 16;
 
 /// What is to become of the state snapshots of a context.
 #[derive(Debug)]
-pub(super) struct StatePlan {
+pub(in crate::usecase) struct StatePlan {
     /// What the policy says of the snapshots.
-    pub(super) plan: Plan<Id>,
+    pub(in crate::usecase) plan: Plan<Id>,
     /// Bundles without a record that no run can still be writing.
     pub(super) strays: Vec<Stray>,
     /// Which plan it is.
@@ -86,13 +86,23 @@ impl StatePlan {
         args: &PolicyArgs,
         now: DateTime<Utc>,
     ) -> Result<Self, CliError> {
+        Self::of(session, store, &Shelf::read(session, store)?, args, now)
+    }
+
+    /// Plans for what was read.
+    pub(in crate::usecase) fn of(
+        session: &Session<'_>,
+        store: &dyn Store,
+        shelf: &Shelf<'_>,
+        args: &PolicyArgs,
+        now: DateTime<Utc>,
+    ) -> Result<Self, CliError> {
         let policy = policy(args, Some(session.context_settings()?))?;
-        let shelf = Shelf::read(session, store)?;
-        let (plan, unjudged) = plan_of(session, store, &shelf, &policy, now)?;
+        let (plan, unjudged) = plan_of(session, store, shelf, &policy, now)?;
         for warning in unjudged {
             session.warn(warning);
         }
-        let strays = strays(session, store, &shelf, &policy, now)?;
+        let strays = strays(session, store, shelf, &policy, now)?;
         let digest = PlanDigest::of(&plan, &strays);
         Ok(Self { plan, strays, digest })
     }

@@ -1,0 +1,48 @@
+use super::facts::{known, offsite};
+use crate::Session;
+use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
+use backup_contract::{AppFacts, AppSlug, Known, SubjectFacts};
+use paas_state::{DeployedApp, deployed_apps};
+use std::collections::BTreeSet;
+
+/// The apps of the settings, and those that run and of which the settings say nothing.
+pub(super) fn apps(session: &Session<'_>, settings: &ContextSettings) -> Known<Vec<AppFacts>> {
+    let deployed = known(session.open_context().and_then(|context| Ok(deployed_apps(&context)?)));
+    deployed.map(|deployed| {
+        let slugs: BTreeSet<&AppSlug> =
+            settings.apps.keys().chain(deployed.iter().map(|app| &app.slug)).collect();
+        slugs.into_iter().map(|slug| one(session, settings, &deployed, slug)).collect()
+    })
+}
+
+fn one(
+    session: &Session<'_>,
+    settings: &ContextSettings,
+    deployed: &[DeployedApp],
+    slug: &AppSlug,
+) -> AppFacts {
+    let named = settings.apps.get(slug);
+    let runs = deployed.iter().any(|app| app.slug == *slug && app.current_release.is_some());
+    AppFacts {
+        slug: slug.clone(),
+        active: named.and_then(|app| app.active).unwrap_or(runs),
+        configured: named.is_some(),
+        subject: SubjectFacts {
+            host: named
+                .map_or_else(|| Known::unknown("the settings do not name it"), |app| host(session, app)),
+            offsite: offsite(settings),
+            ..SubjectFacts::unknown("this version makes and reads no backups of databases")
+        },
+        contract: Known::unknown("this version does not hold an app to its profile"),
+    }
+}
+
+fn host(session: &Session<'_>, app: &AppSettings) -> Known<String> {
+    match &app.runner {
+        RunnerSettings::Local { .. } | RunnerSettings::Compose { .. } => {
+            Known::Known(session.world.host.clone())
+        }
+        // As the SSH configuration calls it; whose name that is, is known once somebody has asked there.
+        RunnerSettings::Ssh { target, .. } => Known::Known(target.clone()),
+    }
+}
