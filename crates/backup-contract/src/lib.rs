@@ -10,9 +10,9 @@
 //! | what its bytes were | [`Checksum`] |
 //! | how far it was proved | [`Level`], by way of [`CheckResult`]s |
 //! | what is wrong | [`Finding`] |
+//! | which clause of the policy says so | [`ClauseId`], whose text is a [`Clause`] |
 //! | what an app must have | [`profile::Profile`], asked of its [`environment`], its [`engine`] and its [`live`] server |
 //! | what its compose project must be | `compose` and `pack`, with the feature `compose` |
-//! | which clause of the policy says so | [`ClauseId`], whose text is a [`Clause`] |
 //! | what is known, and what is not | [`Facts`], with [`Known`] for each of them |
 //! | how each clause stands | [`assess`], which makes a [`ClauseStatus`] of the facts |
 //! | what must be done now, and what next | [`due`], by a [`Schedule`] of [`Rhythm`]s |
