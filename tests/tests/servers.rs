@@ -1,5 +1,4 @@
 //! The servers and the proxy of the S3 tests do what they say: shown with the SDK alone.
-#![cfg(feature = "servers")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use si_backup_tests::servers::{Admin, BucketKind, Fault, FsServer, IfNoneMatch, Proxy, VersityGw};
