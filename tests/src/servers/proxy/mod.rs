@@ -128,6 +128,12 @@ impl Proxy {
         self.plan(|_| Fault::None);
     }
 
+    /// Whether something has been asked since the last [`Proxy::asked`].
+    #[must_use]
+    pub fn has_asked(&self, what: impl Fn(&Asked) -> bool) -> bool {
+        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).iter().any(what)
+    }
+
     /// What was asked since the last look.
     pub fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.shared.log.lock().unwrap_or_else(PoisonError::into_inner))
