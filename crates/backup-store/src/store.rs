@@ -73,8 +73,8 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// Deletes many objects for good; one answer for each, in their order.
     ///
-    /// A store that deletes in batches does not look first whether each is there: one that is named with its version and
-    /// was not there may be answered with `Deleted`.
+    /// A store that deletes in batches does not look first whether each is there: one that was not may be answered with
+    /// `Deleted`.
     ///
     /// # Errors
     /// When the store could not be asked at all; what keeps one object is that object's answer.
@@ -86,7 +86,8 @@ pub trait Store: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// `NotFound`; `Locked`, when what is asked for is more in time and less in mode than what it has, or the other way
-    /// round; `Unsupported` where the store has no locks.
+    /// round, or where a server wants the weaker mode bypassed for the stronger one; `Unsupported` where the store has no
+    /// locks.
     fn lock(&self, key: &Key, version: Option<&Version>, lock: Lock) -> Result<()>;
 
     /// The lock of an object, also one whose time has passed.

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::look::{self, time};
 use super::names::Named;
 use super::{S3Store, Shared, probe};
-use crate::{Error, Key, ObjectMeta, Prefix, RemoteProblem, Result};
+use crate::{Error, Key, ObjectMeta, Prefix, RemoteProblem, Result, Version};
 use std::sync::Arc;
 use std::vec;
 
@@ -46,7 +46,7 @@ pub(super) struct Listing<'a> {
     question: Arc<Question>,
     items: vec::IntoIter<Result<ObjectMeta>>,
     next: Option<Pending<Page>>,
-    last: Option<Key>,
+    last: Option<(Key, Option<Version>)>,
 }
 
 impl<'a> Listing<'a> {
@@ -81,9 +81,13 @@ impl<'a> Listing<'a> {
         self.next = page.next.map(|start| self.fetch(start));
     }
 
+    fn was_last(&self, meta: &ObjectMeta) -> bool {
+        self.last.as_ref().is_some_and(|(key, version)| *key == meta.key && *version == meta.version)
+    }
+
     /// Holds the store to the order that is promised.
     fn in_order(&mut self, meta: ObjectMeta) -> Result<ObjectMeta> {
-        let is_behind = self.last.as_ref().is_none_or(|last| match self.question.which {
+        let is_behind = self.last.as_ref().is_none_or(|(last, _)| match self.question.which {
             Which::Current => meta.key > *last,
             Which::All => meta.key >= *last,
         });
@@ -95,7 +99,7 @@ impl<'a> Listing<'a> {
                 detail: format!("'{}' comes out of order", meta.key),
             });
         }
-        self.last = Some(meta.key.clone());
+        self.last = Some((meta.key.clone(), meta.version.clone()));
         Ok(meta)
     }
 }
@@ -106,6 +110,10 @@ impl Iterator for Listing<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(item) = self.items.next() {
+                // Some stores begin a page with what the last one ended with.
+                if item.as_ref().is_ok_and(|meta| self.was_last(meta)) {
+                    continue;
+                }
                 return Some(item.and_then(|meta| self.in_order(meta)));
             }
             match self.next.take()?.wait() {

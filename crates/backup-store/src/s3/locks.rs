@@ -1,13 +1,12 @@
 //! Object Lock: until when the store keeps a version, against everybody.
 
-use super::call::call;
+use super::call::{Patience, call, once};
 use super::failure::Failure;
-use super::look::look;
+use super::look::{self, look};
 use super::probe::{self, Locking};
 use super::{Shared, publish, sums};
-use crate::{Error, Key, Lock, LockMode, Result, Version};
+use crate::{Error, Key, Lock, LockMode, RemoteProblem, Result, Version};
 use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockRetention, ObjectLockRetentionMode};
-use chrono::DateTime;
 
 /// Refuses where the bucket has no locks: nothing is stored unlocked that was to be locked.
 pub(super) async fn must_be_known(shared: &Shared) -> Result<()> {
@@ -56,12 +55,10 @@ pub(super) async fn retention(
         let request = shared.client.get_object_retention().bucket(&shared.bucket).key(name);
         request.set_version_id(version_id.map(str::to_owned)).send()
     };
-    let answer = match call(shared, 0, ask).await {
-        Ok(answer) => answer,
-        Err(failure) if has_none(&failure) => return Ok(None),
-        Err(failure) => return Err(failure),
+    let Some(answer) = asked(shared, ask).await? else {
+        return Ok(look(shared, name, version_id).await?.and_then(|found| found.lock));
     };
-    let Some(found) = answer.retention() else { return Ok(None) };
+    let Some(found) = answer.and_then(|answer| answer.retention) else { return Ok(None) };
     let mode = match found.mode() {
         Some(ObjectLockRetentionMode::Compliance) => LockMode::Compliance,
         Some(ObjectLockRetentionMode::Governance) => LockMode::Governance,
@@ -70,13 +67,9 @@ pub(super) async fn retention(
     };
     let until = found
         .retain_until_date()
-        .and_then(|time| DateTime::from_timestamp(time.secs(), time.subsec_nanos()))
+        .and_then(look::exact_time)
         .ok_or_else(|| Failure::nonsense("a lock without a time"))?;
     Ok(Some(Lock { mode, until }))
-}
-
-fn has_none(failure: &Failure) -> bool {
-    failure.has_code(&["NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"])
 }
 
 /// Whether one version is under a legal hold.
@@ -89,13 +82,38 @@ pub(super) async fn hold(
         let request = shared.client.get_object_legal_hold().bucket(&shared.bucket).key(name);
         request.set_version_id(version_id.map(str::to_owned)).send()
     };
-    match call(shared, 0, ask).await {
-        Ok(answer) => {
-            let status = answer.legal_hold().and_then(|hold| hold.status());
-            Ok(status == Some(&ObjectLockLegalHoldStatus::On))
+    let Some(answer) = asked(shared, ask).await? else {
+        return Ok(look(shared, name, version_id).await?.is_some_and(|found| found.is_held));
+    };
+    let status = answer.and_then(|answer| answer.legal_hold).and_then(|hold| hold.status);
+    Ok(status == Some(ObjectLockLegalHoldStatus::On))
+}
+
+/// The answer to a question about a lock; the inner `None` where there is none. The outer `None` where the store answers in
+/// words that are not S3's (versitygw's root element is another): then the object's own headers tell, which are there
+/// because the question was allowed.
+async fn asked<T, E, F>(
+    shared: &Shared,
+    mut ask: impl FnMut() -> F,
+) -> std::result::Result<Option<Option<T>>, Failure>
+where
+    F: Future<Output = std::result::Result<T, E>>,
+    Failure: From<E>,
+{
+    let mut patience = Patience::new();
+    loop {
+        match once(shared, 0, ask()).await {
+            Ok(answer) => return Ok(Some(Some(answer))),
+            Err(failure) if failure.is(200) => return Ok(None),
+            Err(failure)
+                if failure
+                    .has_code(&["NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"])
+                    || failure.is_unknown_request() =>
+            {
+                return Ok(Some(None));
+            }
+            Err(failure) => patience.again(failure, shared).await?,
         }
-        Err(failure) if has_none(&failure) || failure.is_unknown_request() => Ok(false),
-        Err(failure) => Err(failure),
     }
 }
 
@@ -103,12 +121,11 @@ pub(super) async fn extend(shared: &Shared, key: &Key, version: Option<&Version>
     must_be_known(shared).await?;
     let (id, name) = (meant(shared, key, version).await?, shared.name(key)?);
     let failed = |failure: Failure| failure.into_error("lock", key.as_str());
-    if let Some(held) = retention(shared, &name, id.as_deref()).await.map_err(failed)? {
-        match held.extended_by(asked) {
-            Some(lock) if lock == held => return Ok(()),
-            Some(_) => {}
-            None => return Err(Error::Locked { key: key.clone(), lock: held }),
-        }
+    let before = retention(shared, &name, id.as_deref()).await.map_err(failed)?;
+    match before.map(|held| (held, held.extended_by(asked))) {
+        Some((held, Some(lock))) if lock == held => return Ok(()),
+        Some((held, None)) => return Err(Error::Locked { key: key.clone(), lock: held }),
+        Some((_, Some(_))) | None => {}
     }
     let retention_asked = ObjectLockRetention::builder()
         .mode(match asked.mode {
@@ -130,6 +147,10 @@ pub(super) async fn extend(shared: &Shared, key: &Key, version: Option<&Version>
     // What the store holds now is the answer, whatever it said.
     match (retention(shared, &name, id.as_deref()).await.map_err(failed)?, done) {
         (Some(held), _) if held.extended_by(asked) == Some(held) => Ok(()),
+        // The store wants a bypass, and between the look and the bypass somebody else might have asked for more.
+        (Some(held), Err(failure)) if failure.problem == RemoteProblem::Denied && held.mode != asked.mode => {
+            Err(Error::Locked { key: key.clone(), lock: held })
+        }
         (_, Err(failure)) => Err(failed(failure)),
         (_, Ok(_)) => Err(failed(Failure::nonsense("it was locked, and is not"))),
     }

@@ -4,7 +4,9 @@ use super::call::call;
 use super::failure::Failure;
 use super::probe::{self, Versioning};
 use super::{Shared, publish};
-use crate::{Key, ObjectMeta, Result, Version};
+use crate::{Key, Lock, LockMode, ObjectMeta, Result, Version};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
 use aws_smithy_types::DateTime as AwsTime;
 use chrono::{DateTime, Utc};
 
@@ -15,6 +17,9 @@ pub(super) struct Found {
     pub(super) modified: DateTime<Utc>,
     /// Its version, in the store's own spelling, in a bucket that has versions.
     pub(super) version: Option<Version>,
+    /// Its lock and whether it is under a legal hold, as far as these credentials may know.
+    pub(super) lock: Option<Lock>,
+    pub(super) is_held: bool,
     /// The token of the upload that wrote it.
     pub(super) token: Option<String>,
 }
@@ -33,6 +38,20 @@ impl Found {
 /// In whole seconds: more is not told of an object by every request.
 pub(super) fn time(time: Option<&AwsTime>) -> DateTime<Utc> {
     time.and_then(|time| DateTime::from_timestamp(time.secs(), 0)).unwrap_or_default()
+}
+
+/// To the last digit.
+pub(super) fn exact_time(time: &AwsTime) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(time.secs(), time.subsec_nanos())
+}
+
+fn lock(head: &HeadObjectOutput) -> Option<Lock> {
+    let mode = match head.object_lock_mode()? {
+        ObjectLockMode::Compliance => LockMode::Compliance,
+        ObjectLockMode::Governance => LockMode::Governance,
+        _ => return None,
+    };
+    Some(Lock { mode, until: head.object_lock_retain_until_date().and_then(exact_time)? })
 }
 
 /// A version as the interface knows it.
@@ -58,6 +77,8 @@ pub(super) async fn look(
                 size: u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(),
                 modified: time(head.last_modified()),
                 version: version(versioning, head.version_id()),
+                lock: lock(&head),
+                is_held: head.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On),
                 token: head.metadata().and_then(|all| all.get(publish::TOKEN)).cloned(),
             }));
         }
