@@ -4,11 +4,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use s3s::access::S3Access;
 use s3s::auth::SimpleAuth;
-use s3s::dto::{CompleteMultipartUploadInput, PutObjectInput};
+use s3s::dto::{
+    CompleteMultipartUploadInput, ETagCondition, GetObjectInput, HeadObjectInput, PutObjectInput,
+};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3Request, S3Result};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -50,7 +53,7 @@ impl FsServer {
         let keys = AccessKeys::random();
         let mut builder = S3ServiceBuilder::new(files);
         builder.set_auth(SimpleAuth::from_single(keys.id.clone(), keys.secret.clone()));
-        builder.set_access(Conditions(if_none_match));
+        builder.set_access(Manners { if_none_match, root: home.path().to_owned() });
         let service = builder.build();
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
@@ -120,14 +123,28 @@ async fn serve(listener: std::net::TcpListener, service: S3Service) {
 }
 
 /// What is changed in a request whose signature was found right.
-struct Conditions(IfNoneMatch);
+struct Manners {
+    if_none_match: IfNoneMatch,
+    root: PathBuf,
+}
+
+impl Manners {
+    fn condition(&self, asked: &mut Option<ETagCondition>) {
+        if self.if_none_match == IfNoneMatch::Ignored {
+            *asked = None;
+        }
+    }
+
+    /// Where keys are paths a directory is no object; this server would call that a fault of its own.
+    fn no_directory(&self, bucket: &str, key: &str) -> S3Result<()> {
+        if self.root.join(bucket).join(key).is_dir() { Err(s3s::s3_error!(NoSuchKey)) } else { Ok(()) }
+    }
+}
 
 #[async_trait::async_trait]
-impl S3Access for Conditions {
+impl S3Access for Manners {
     async fn put_object(&self, request: &mut S3Request<PutObjectInput>) -> S3Result<()> {
-        if self.0 == IfNoneMatch::Ignored {
-            request.input.if_none_match = None;
-        }
+        self.condition(&mut request.input.if_none_match);
         Ok(())
     }
 
@@ -135,9 +152,15 @@ impl S3Access for Conditions {
         &self,
         request: &mut S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<()> {
-        if self.0 == IfNoneMatch::Ignored {
-            request.input.if_none_match = None;
-        }
+        self.condition(&mut request.input.if_none_match);
         Ok(())
+    }
+
+    async fn get_object(&self, request: &mut S3Request<GetObjectInput>) -> S3Result<()> {
+        self.no_directory(&request.input.bucket, &request.input.key)
+    }
+
+    async fn head_object(&self, request: &mut S3Request<HeadObjectInput>) -> S3Result<()> {
+        self.no_directory(&request.input.bucket, &request.input.key)
     }
 }

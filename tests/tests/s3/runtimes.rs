@@ -1,7 +1,7 @@
 //! The store inside of programs that have a tokio runtime of their own.
 
 use crate::support::{config, get, keys, noise, put};
-use backup_store::S3Store;
+use backup_store::{S3Store, Store as _};
 use si_backup_tests::servers::{BucketKind, FsServer, IfNoneMatch};
 use std::io::Write as _;
 use tokio::runtime::Builder;

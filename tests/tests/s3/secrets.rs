@@ -2,10 +2,12 @@
 
 use crate::child::{Job, command};
 use crate::support::{Bucket, config, get, key, put};
+use backup_store::s3::S3Limits;
 use backup_store::{Prefix, S3Config, S3Store, Store};
 use si_backup_tests::servers::{AccessKeys, BucketKind, Fault};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Everything that the store says when its credentials are wrong in every way.
 #[test]
@@ -19,7 +21,8 @@ fn errors_and_debug_prints_show_no_keys() {
     let mut codes = Vec::new();
     for who in [&real, &other, &mixed] {
         let mut settings = config(&proxy.endpoint(), who, &bucket.name, "");
-        settings.limits = crate::support::hasty();
+        settings.limits =
+            S3Limits { attempts: 2, call: Duration::from_millis(200), ..crate::support::hasty() };
         let _ = write!(said, "{settings:?}{:?}", settings.credentials);
         let store = S3Store::connect(settings).unwrap();
         let _ = write!(said, "{store:?} {}", store.location());

@@ -70,6 +70,11 @@ pub(crate) fn hasty() -> S3Limits {
     }
 }
 
+/// Does something from a thread of its own: the proxy's may not be blocked by a runtime of another one's.
+pub(crate) fn elsewhere(work: impl FnOnce() + Send) {
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap());
+}
+
 /// A bucket of its own on a server that the tests of this process share.
 pub(crate) struct Bucket {
     pub(crate) server: Arc<VersityGw>,
