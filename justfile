@@ -32,3 +32,7 @@ bench:
 # A bundle of 1 GiB: whole processes, side by side with the pipe of stock tools.
 bench-bundle *args:
     scripts/bench-bundle {{args}}
+
+# Objects to and from an S3 server: whole processes, side by side with rclone.
+bench-s3 *args:
+    scripts/bench-s3 {{args}}
