@@ -108,11 +108,17 @@ where
     Failure: From<E>,
 {
     shared.throttle.pass().await;
+    within(shared, bytes, async { request.await.map_err(Failure::from) }).await
+}
+
+/// Something with which `bytes` pass, within the time that they may take.
+pub(super) async fn within<T>(
+    shared: &Shared,
+    bytes: u64,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let limit = shared.limits.call + Duration::from_secs(bytes / LEAST_RATE);
-    match timeout(limit, request).await {
-        Ok(answer) => answer.map_err(Failure::from),
-        Err(_) => Err(Failure::no_answer(limit)),
-    }
+    timeout(limit, work).await.unwrap_or_else(|_| Err(Failure::no_answer(limit)))
 }
 
 /// A request that does no harm when it is made twice, until it succeeds or there is no point in going on.

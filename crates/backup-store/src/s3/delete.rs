@@ -135,7 +135,9 @@ async fn delete_batch(shared: &Shared, batch: Vec<Entry>, now: DateTime<Utc>) ->
         let mut again = Vec::new();
         let answers = by_place(&answer);
         for place in open.drain(..) {
-            match answers.get(&place).cloned() {
+            // Not every store repeats which version it was asked for.
+            let answer = answers.get(&place).or_else(|| answers.get(&(place.0.clone(), None)));
+            match answer.cloned() {
                 None => drop(
                     told.insert(place, Err(Failure::nonsense("the store does not say what became of it"))),
                 ),

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_may_be_a_password_is_not_told() {
-        let secret = ["pass", "word"].concat();
+        let secret = ["hunt", "er2"].concat();
         let error = Endpoint::new(&format!("https://user:{secret}@host")).unwrap_err();
         assert!(!error.to_string().contains(&secret));
     }

@@ -177,7 +177,9 @@ fn answered<E: ProvideErrorMetadata>(response: &HttpResponse, error: &E) -> Fail
             | "OperationAborted"
             | "ConditionalRequestConflict"
             | "BadDigest"
-            | "XAmzContentChecksumMismatch",
+            | "XAmzContentChecksumMismatch"
+            | "XAmzContentSHA256Mismatch"
+            | "IncompleteBody",
             _,
         ) => (Failed, Again::Yes),
         (_, 403) => (Denied, Again::Never),
@@ -195,7 +197,9 @@ fn answered<E: ProvideErrorMetadata>(response: &HttpResponse, error: &E) -> Fail
     if let (WrongRegion, Some(region)) = (problem, response.headers().get("x-amz-bucket-region")) {
         detail = format!("it is in {region}");
     }
-    let maybe_done = matches!(status, 200..=299 | 500 | 502..) || status == 408;
+    // Also a 503 of something in between, but not one by which the store says that it did nothing.
+    let is_refusal = status == 501 || code.as_deref() == Some("SlowDown");
+    let maybe_done = matches!(status, 200..=299 | 408 | 500..) && !is_refusal;
     Failure { problem, detail: shortened(&detail), status: Some(status), code, again: retry, maybe_done }
 }
 

@@ -5,7 +5,7 @@ const STEP: u64 = 1 << 20;
 /// How many parts an upload of known length has at most; the others are for one that becomes longer than was said.
 const PLANNED: u64 = 9_000;
 /// After how many parts the next ones are twice as big.
-const DOUBLING: u32 = 1_000;
+const DOUBLING: u32 = 900;
 /// How big a part may be, in bytes.
 const BIGGEST: u64 = 5 << 30;
 

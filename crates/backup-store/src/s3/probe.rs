@@ -1,13 +1,12 @@
 //! What the bucket can do, found out once, when it is first needed.
 
+use super::Shared;
 use super::call::call;
 use super::failure::Failure;
 use super::publish::{self, Condition};
 use super::sums::Sums;
-use super::{S3Store, Shared};
 use crate::{
-    Capabilities, DefaultRetention, LockKeeper, LockMode, RemoteProblem, Result, Transport, WriteOnceKeeper,
-    random,
+    Capabilities, DefaultRetention, LockKeeper, LockMode, RemoteProblem, Result, WriteOnceKeeper, random,
 };
 use aws_sdk_s3::types::{BucketVersioningStatus, ObjectLockEnabled, ObjectLockRetentionMode};
 use bytes::Bytes;
@@ -189,13 +188,5 @@ async fn complete_trial(shared: &Shared, name: &str, id: &str) -> std::result::R
         Err(failure) if failure.is(412) => Ok(Writing::Conditional),
         Err(failure) if failure.is_unknown_header() => Ok(Writing::Looking),
         Err(failure) => Err(failure),
-    }
-}
-
-impl S3Store {
-    /// Whether the bytes travel in the clear over a network.
-    #[must_use]
-    pub fn is_plain(&self) -> bool {
-        self.shared.transport == Transport::Plain
     }
 }

@@ -25,6 +25,9 @@ use std::sync::atomic::Ordering;
 /// In which metadata of an object the token of its upload is.
 pub(super) const TOKEN: &str = "si-upload";
 
+/// In which metadata of an object that went up in one request the SHA-256 of its bytes is.
+pub(super) const SHA256: &str = "si-sha256";
+
 /// How often a key that the store calls taken, and where nothing is, is tried again: its object may just have been deleted.
 const TRIES_OF_ABSENT: u32 = 3;
 
@@ -94,7 +97,7 @@ pub(super) async fn put_request(
         .set_ssekms_key_id(kms_key)
         .body(ByteStream::from(body.clone()));
     let request = match token {
-        Some(token) => request.metadata(TOKEN, token),
+        Some(token) => request.metadata(TOKEN, token).metadata(SHA256, sums.sha256_hex()),
         None => request,
     };
     request.customize().interceptor(sums.signed()).send().await

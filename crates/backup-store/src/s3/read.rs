@@ -1,12 +1,13 @@
 //! Reading an object: pieces of it are fetched ahead, several at once, and each goes on where it broke off.
 
 use super::background::Pending;
-use super::call::{Patience, once, unless_stalled};
+use super::call::{Patience, once, unless_stalled, within};
 use super::failure::Failure;
-use super::{S3Store, Shared, look, probe};
-use crate::{Error, Key, RemoteProblem, Result, Version};
+use super::{S3Store, Shared, look, probe, publish};
+use crate::{Digest, Error, Key, RemoteProblem, Result, Version};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::{Buf as _, Bytes, BytesMut};
+use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -124,13 +125,36 @@ async fn get(
     once(shared, 0, request.send()).await
 }
 
-async fn begin(shared: &Shared, mut source: Source, offset: u64) -> Result<Beginning> {
+async fn begin(shared: &Shared, source: Source, offset: u64) -> Result<Beginning> {
+    let versioning = probe::versioning(shared).await;
+    let versioning = versioning.map_err(|failure| failure.into_error("read", source.key.as_str()))?;
+    if source.version.is_some() && !versioning.has_versions() {
+        return Err(shared.not_found(&source.key));
+    }
+    let mut patience = Patience::new();
+    loop {
+        let (beginning, recorded) = begin_once(shared, source.clone(), offset, versioning).await?;
+        let Some(altered) = recorded.and_then(|recorded| altered(&source.key, &beginning.bytes, &recorded))
+        else {
+            return Ok(beginning);
+        };
+        // On the way, perhaps; if it is so each time, in the store.
+        let failure = Failure::broken(RemoteProblem::Answer, "other bytes came than were written");
+        if patience.again(failure, shared).await.is_err() {
+            return Err(altered);
+        }
+    }
+}
+
+/// The first piece, and the digest that its writer recorded in the object's metadata, if the piece is the whole.
+async fn begin_once(
+    shared: &Shared,
+    mut source: Source,
+    offset: u64,
+    versioning: probe::Versioning,
+) -> Result<(Beginning, Option<String>)> {
     let key = source.key.clone();
     let failed = |failure: Failure| failure.into_error("read", key.as_str());
-    let versioning = probe::versioning(shared).await.map_err(failed)?;
-    if source.version.is_some() && !versioning.has_versions() {
-        return Err(shared.not_found(&key));
-    }
     let length = FIRST_PIECE.min(shared.limits.read_bytes.max(1) as u64);
     let wanted = offset..offset.saturating_add(length);
     let mut patience = Patience::new();
@@ -139,7 +163,7 @@ async fn begin(shared: &Shared, mut source: Source, offset: u64) -> Result<Begin
             Ok(answer) => break answer,
             Err(failure) if failure.is(416) => {
                 // The object is there, and nothing of it from here on.
-                return Ok(Beginning { source, size: 0, bytes: Bytes::new() });
+                return Ok((Beginning { source, size: 0, bytes: Bytes::new() }, None));
             }
             Err(failure) if failure.is_not_found(source.version.is_some()) => {
                 return Err(shared.not_found(&key));
@@ -149,13 +173,41 @@ async fn begin(shared: &Shared, mut source: Source, offset: u64) -> Result<Begin
     };
     let size = size_of(&answer, &wanted).map_err(failed)?;
     if versioning.has_versions() && source.version.is_none() {
-        source.version =
-            look::version(versioning, answer.version_id()).map(|version| version.as_str().to_owned());
+        let version = look::version(versioning, answer.version_id());
+        source.version = version.map(|version| version.as_str().to_owned());
     }
     source.etag = answer.e_tag().map(str::to_owned);
+    let recorded = answer.metadata().and_then(|all| all.get(publish::SHA256)).cloned();
     let range = offset..wanted.end.min(size);
     let bytes = collect(shared, &source, range, size, Some(answer)).await?;
-    Ok(Beginning { source, size, bytes })
+    let is_whole = offset == 0 && bytes.len() as u64 == size;
+    Ok((Beginning { source, size, bytes }, recorded.filter(|_| is_whole)))
+}
+
+/// The error that bytes are when they have not the digest that was recorded with them.
+fn altered(key: &Key, bytes: &[u8], recorded: &str) -> Option<Error> {
+    let found = Digest(Sha256::digest(bytes).into());
+    let expected = digest(recorded)?;
+    let size = bytes.len() as u64;
+    (found != expected).then(|| Error::Corrupt {
+        key: key.clone(),
+        expected,
+        expected_size: size,
+        found,
+        found_size: size,
+    })
+}
+
+/// 64 hexadecimal digits; whatever else somebody wrote there is no record.
+fn digest(text: &str) -> Option<Digest> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(Digest(bytes))
 }
 
 /// How long the whole object is, of which this answer holds the piece that was asked for.
@@ -207,7 +259,7 @@ async fn collect(
                     answer
                 }
             };
-            pour(shared, answer, &mut bytes, length).await
+            within(shared, rest.end - rest.start, pour(shared, answer, &mut bytes, length)).await
         };
         let Err(failure) = step.await else { continue };
         if failure.is(412) || failure.is_not_found(source.version.is_some()) {
@@ -244,4 +296,40 @@ async fn pour(
         return Err(Failure::broken(RemoteProblem::Unreachable, "the answer ended early"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(range: Option<&str>, length: i64) -> GetObjectOutput {
+        GetObjectOutput::builder().set_content_range(range.map(str::to_owned)).content_length(length).build()
+    }
+
+    #[test]
+    fn only_the_piece_that_was_asked_for_is_taken() {
+        let size = |range, length, wanted: Range<u64>| size_of(&answer(range, length), &wanted).ok();
+        assert_eq!(size(Some("bytes 10-19/100"), 10, 10..20), Some(100));
+        assert_eq!(size(Some("bytes 90-99/100"), 10, 90..200), Some(100), "as far as it goes");
+        assert_eq!(size(None, 5, 0..10), Some(5), "all of it");
+        for (range, wanted) in [
+            (None, 1..10),
+            (Some("bytes 11-20/100"), 10..20),
+            (Some("bytes 10-18/100"), 10..20),
+            (Some("bytes 10-19/*"), 10..20),
+            (Some("10-19/100"), 10..20),
+        ] {
+            assert_eq!(size(range, 10, wanted), None, "{range:?}");
+        }
+        assert_eq!(size(None, 50, 0..10), None, "more than was asked for");
+    }
+
+    #[test]
+    fn bytes_are_compared_with_what_their_writer_recorded() {
+        let key = Key::new("a").unwrap();
+        let recorded: String = Sha256::digest(b"right").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(altered(&key, b"right", &recorded).is_none());
+        assert_eq!(altered(&key, b"wrong", &recorded).unwrap().code(), "object-corrupt");
+        assert!(altered(&key, b"wrong", "no digest at all").is_none());
+    }
 }

@@ -46,6 +46,10 @@ impl Sums {
         self.with_sha256.then(|| base64::encode(self.sha256))
     }
 
+    pub(super) fn sha256_hex(&self) -> String {
+        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// For the header `Content-MD5`.
     pub(super) fn md5(&self) -> Option<String> {
         self.md5.clone()
@@ -53,7 +57,7 @@ impl Sums {
 
     /// For the signature, which covers the digest of the body: so it is hashed once, not twice.
     pub(super) fn signed(&self) -> SignedDigest {
-        SignedDigest(self.sha256.iter().map(|byte| format!("{byte:02x}")).collect())
+        SignedDigest(self.sha256_hex())
     }
 }
 

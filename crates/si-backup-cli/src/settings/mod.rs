@@ -7,7 +7,8 @@ mod template;
 
 pub use load::{SettingsError, load, parse};
 pub use model::{
-    AppSettings, CheckSettings, ContextSettings, GateSettings, LockSettings, OffsiteSettings,
-    RehearsalSettings, RetentionSettings, RunnerSettings, ScheduleSettings, Settings, StoreSettings,
+    AppSettings, CheckSettings, ContextSettings, EncryptionSettings, GateSettings, LockSettings,
+    OffsiteSettings, RehearsalSettings, RetentionSettings, RunnerSettings, ScheduleSettings, Settings,
+    StoreSettings,
 };
 pub use template::render as render_template;
