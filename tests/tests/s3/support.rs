@@ -65,6 +65,9 @@ pub(crate) fn hasty() -> S3Limits {
         stall: Duration::from_millis(200),
         retry_budget: Duration::from_secs(3),
         attempts: 5,
+        first_pause: Duration::from_millis(10),
+        first_pause_slow: Duration::from_millis(20),
+        least_rate: 64 << 20,
         part_bytes: 5 << 20,
         ..S3Limits::default()
     }

@@ -8,15 +8,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// How long the first pause before a repetition is at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// The same, when the store asked to slow down.
-const FIRST_PAUSE_SLOW: Duration = Duration::from_millis(500);
-/// How long a pause is at most.
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
-/// How fast the bytes of a request must pass at least, in bytes a second.
-const LEAST_RATE: u64 = 64 * 1024;
-
 /// When the store may be asked again after it has asked to slow down: one for all requests, so that those that are on their
 /// way at the same time slow down together.
 #[derive(Debug, Default)]
@@ -85,10 +76,10 @@ fn pause_after(failure: &Failure, failures: u32, limits: &S3Limits, dice: u64) -
     }
     let (first, least) = match failure.again {
         Again::Never => return None,
-        Again::Yes => (FIRST_PAUSE, Duration::ZERO),
-        Again::Slower(asked) => (FIRST_PAUSE_SLOW, asked.unwrap_or_default()),
+        Again::Yes => (limits.first_pause, Duration::ZERO),
+        Again::Slower(asked) => (limits.first_pause_slow, asked.unwrap_or_default()),
     };
-    let most = first.saturating_mul(1 << failures.min(16).saturating_sub(1)).min(LONGEST_PAUSE);
+    let most = first.saturating_mul(1 << failures.min(16).saturating_sub(1)).min(limits.longest_pause);
     // Somewhere between half of it and all, so that those who failed together do not come back together.
     let half = most / 2;
     let part = u32::try_from(dice >> 32).unwrap_or(u32::MAX);
@@ -117,7 +108,7 @@ pub(super) async fn within<T>(
     bytes: u64,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    let limit = shared.limits.call + Duration::from_secs(bytes / LEAST_RATE);
+    let limit = shared.limits.call + Duration::from_secs(bytes / shared.limits.least_rate.max(1));
     timeout(limit, work).await.unwrap_or_else(|_| Err(Failure::no_answer(limit)))
 }
 
@@ -160,7 +151,7 @@ mod tests {
         assert_eq!(pause(1, 0), Some(Duration::from_millis(50)));
         assert_eq!(pause(1, u64::MAX), Some(Duration::from_millis(100)));
         assert_eq!(pause(3, 0), Some(Duration::from_millis(200)));
-        assert_eq!(pause(9, u64::MAX), Some(LONGEST_PAUSE));
+        assert_eq!(pause(9, u64::MAX), Some(limits.longest_pause));
         assert_eq!(pause(10, 0), None);
     }
 

@@ -173,7 +173,7 @@ pub enum ServerSideEncryption {
 pub struct S3Limits {
     /// For a connection to come about.
     pub connect: Duration,
-    /// For the answer to one request, on top of the time that its bytes need at 64 KiB a second.
+    /// For the answer to one request, on top of the time that its bytes need at [`least_rate`](Self::least_rate).
     pub call: Duration,
     /// Without a byte, up or down.
     pub stall: Duration,
@@ -182,6 +182,14 @@ pub struct S3Limits {
     pub retry_budget: Duration,
     /// How often one request is made at most.
     pub attempts: u32,
+    /// How long the first pause before a repetition is at most; each further one may be twice as long.
+    pub first_pause: Duration,
+    /// The same, when the store asked to slow down.
+    pub first_pause_slow: Duration,
+    /// How long a pause is at most.
+    pub longest_pause: Duration,
+    /// How fast the bytes of a request must pass at least, in bytes a second.
+    pub least_rate: u64,
     /// The size of the first parts of an upload, in bytes; from 5 MiB on. Big objects get bigger ones.
     pub part_bytes: usize,
     /// The size of the pieces in which an object is read, in bytes.
@@ -202,6 +210,10 @@ impl Default for S3Limits {
             stall: Duration::from_secs(30),
             retry_budget: Duration::from_mins(3),
             attempts: 10,
+            first_pause: Duration::from_millis(100),
+            first_pause_slow: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(20),
+            least_rate: 64 * 1024,
             part_bytes: 8 << 20,
             read_bytes: 8 << 20,
             parallel: 4,

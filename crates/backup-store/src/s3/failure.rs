@@ -213,7 +213,7 @@ fn unsent<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Failure {
         // What gives out credentials may be out of reach for a moment, but mostly there are none.
         return Failure::new(RemoteProblem::Credentials, text, Again::Never);
     }
-    if chain().any(|error| error.downcast_ref::<rustls::Error>().is_some_and(is_distrust)) || is_tls(&chain) {
+    if chain().any(is_tls) {
         return Failure::new(RemoteProblem::Tls, text, Again::Never);
     }
     match error {
@@ -238,12 +238,18 @@ fn is_distrust(error: &rustls::Error) -> bool {
     )
 }
 
-/// rustls' errors travel inside of an [`std::io::Error`], whose `source` passes them over.
-fn is_tls<'a, I: Iterator<Item = &'a (dyn StdError + 'static)>>(chain: &impl Fn() -> I) -> bool {
-    chain()
-        .filter_map(|error| error.downcast_ref::<std::io::Error>())
-        .filter_map(std::io::Error::get_ref)
-        .any(|inner| inner.downcast_ref::<rustls::Error>().is_some_and(is_distrust))
+/// Whether rustls distrusts the server. Its error travels inside of one [`std::io::Error`] or several, whose `source` passes
+/// over what is in them.
+fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+    let mut inner = Some(error);
+    while let Some(error) = inner {
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return is_distrust(error);
+        }
+        let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        inner = within.map(|inner| -> &(dyn StdError + 'static) { inner });
+    }
+    false
 }
 
 /// What an error and those behind it say, each once. Never their debug print: that has whole requests in it.
