@@ -36,3 +36,6 @@ bench-bundle *args:
 # Every fuzz target for some seconds each, with cargo-fuzz and the nightly toolchain.
 fuzz *args:
     scripts/fuzz {{args}}
+# Objects to and from an S3 server: whole processes, side by side with rclone.
+bench-s3 *args:
+    scripts/bench-s3 {{args}}
