@@ -91,8 +91,13 @@ fn shape(host: &Host, url: &str, mut value: Value) -> Value {
         Value::Object(fields) => {
             for (name, field) in fields.iter_mut() {
                 let is_measure = ["bytes", "duration_ms", "freed_bytes"].contains(&name.as_str());
-                *field =
-                    if is_measure && field.is_number() { "n".into() } else { shape(host, url, field.take()) };
+                // Of files that name their own place.
+                let is_digest = name == "sha256";
+                *field = if is_digest || (is_measure && field.is_number()) {
+                    "n".into()
+                } else {
+                    shape(host, url, field.take())
+                };
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| *item = shape(host, url, item.take())),

@@ -20,5 +20,6 @@ mod readme;
 mod rows;
 mod schemas;
 mod secrets;
+mod servers;
 mod tampering;
 mod together;

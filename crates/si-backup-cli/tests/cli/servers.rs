@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 fn credentials_file(host: &Host, keys: &AccessKeys) -> PathBuf {
     let path = host.path("credentials");
-    let text = format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", keys.id, keys.secret);
+    let text =
+        format!("[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n", keys.id, keys.secret);
     fs::write(&path, text).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     path
@@ -40,7 +41,9 @@ fn every_state_command_over_tls_with_versions_and_locks() {
     let id = host.back_up();
     assert_eq!(host.ids(), std::slice::from_ref(&id));
     host.json(["verify", "--all", "--level", "content"]).expect(0);
-    for command in [["show", &id].as_slice(), &["diff", &id, "live"], &["status"], &["audit", "verify"], &["kit"]] {
+    for command in
+        [["show", &id].as_slice(), &["diff", &id, "live"], &["status"], &["audit", "verify"], &["kit"]]
+    {
         host.json(command).expect(0);
     }
     let into = host.path("back");
@@ -67,7 +70,8 @@ fn every_state_command_over_tls_with_versions_and_locks() {
     assert!(admin.uploads("backups").is_empty());
 
     for (path, bytes) in host.files() {
-        let holds = bytes.windows(server.keys().secret.len()).any(|part| part == server.keys().secret.as_bytes());
+        let holds =
+            bytes.windows(server.keys().secret.len()).any(|part| part == server.keys().secret.as_bytes());
         assert!(!holds || path == credentials, "{} holds the secret key", path.display());
     }
 }
