@@ -164,7 +164,13 @@ impl One<'_> {
         }
         let now = self.session.now();
         let check = CheckResult { name: "record".into(), ok: false, detail: why, duration_ms: 0 };
-        Verified::Unsigned(Verification { level, checks: vec![check], started_at: now, finished_at: now, accounted: None })
+        Verified::Unsigned(Verification {
+            level,
+            checks: vec![check],
+            started_at: now,
+            finished_at: now,
+            accounted: None,
+        })
     }
 
     /// Whether the record is not there any more: a deletion takes it first.

@@ -1,9 +1,9 @@
 //! The shape of what `--json` prints, for programs that read it: one JSON Schema a command, made from the row types.
 
 use super::{
-    ApplyRow, ApplySummary, AuditRow, ChainRow, Checks, ClauseRow, ContractRow, ContractSummary, Data, DiffRow,
-    DoctorRow, Envelope, ExplainedRow, ExtractRow, ForecastRow, ForecastSummary, InitRow, KitRow, ListRow,
-    PinRow, PlanSummary, PolicySummary, RunRow, ShowRow, StatusRow, VerifyRow,
+    ApplyRow, ApplySummary, AuditRow, ChainRow, Checks, ClauseRow, ContractRow, ContractSummary, Data,
+    DiffRow, DoctorRow, Envelope, ExplainedRow, ExtractRow, ForecastRow, ForecastSummary, InitRow, KitRow,
+    ListRow, PinRow, PlanSummary, PolicySummary, RunRow, ShowRow, StatusRow, VerifyRow,
 };
 use paas_state::Event;
 use schemars::generate::SchemaSettings;

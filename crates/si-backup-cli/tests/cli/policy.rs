@@ -4,6 +4,7 @@ use crate::harness::{Host, NOON, Ran};
 use insta::assert_snapshot;
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 const LATER: &str = "2026-11-23T12:20:00Z";
 
@@ -158,7 +159,7 @@ fn an_app_that_runs_and_is_backed_up_by_nobody_is_told() {
     fs::write(host.context().join("deployments.json"), deployments).unwrap();
     let rows = rows(&host, LATER);
     is(&rows, "app-contract", "violated", "app:shop: it is active, and the settings do not name it");
-    is(&rows, "databasus-private", "unknown", "app:shop: this version does not hold an app to its profile");
+    is(&rows, "databasus-private", "unknown", "app:shop: the settings do not name it");
     assert!(rows.iter().all(|row| !row["detail"].as_str().unwrap().contains("app:old")));
     // Once it is named, what is not known of it is unknown.
     let mut settings = fs::read_to_string(host.config()).unwrap();
@@ -166,15 +167,44 @@ fn an_app_that_runs_and_is_backed_up_by_nobody_is_told() {
     fs::write(host.config(), settings).unwrap();
     host.inside(NOON, ["run"]).expect(0);
     let rows = self::rows(&host, LATER);
-    for clause in ["app-contract", "hourly-incremental", "retention"] {
+    for clause in ["hourly-incremental", "retention", "databasus-private"] {
         is(&rows, clause, "unknown", "app:shop");
     }
+    // Of an env file that is not there nothing is known but that.
+    is(&rows, "app-contract", "violated", "app:shop: /etc/si/shop.env is not there");
+    is(&rows, "encrypted-in-transit", "unknown", "app:shop: nothing that was looked at of it tells");
     let due = policy(&host, LATER, &["--json"]).envelope()["summary"]["due"].clone();
     let of_shop: Vec<_> = due.as_array().unwrap().iter().filter(|row| row["subject"] == "app:shop").collect();
     assert!(of_shop.len() == 3 && of_shop.iter().all(|row| row["when"] == "unknown"), "{of_shop:#?}");
     // Deployments that si is writing just now are no empty ones.
     fs::write(host.context().join("deployments.json"), "{\"apps\":").unwrap();
     is(&self::rows(&host, LATER), "app-contract", "unknown", "deployments.json");
+}
+
+#[test]
+fn an_env_file_tells_of_encryption_and_of_the_way_to_the_bucket() {
+    let host = Host::ready();
+    let deployments = r#"{"apps": {"shop": {"current_release": "r7"}}}"#;
+    fs::write(host.context().join("deployments.json"), deployments).unwrap();
+    let env_file = host.path("shop.env");
+    let settings = fs::read_to_string(host.config()).unwrap();
+    let app =
+        format!("env_file = \"{}\"\nrunner = {{ kind = \"local\", pgdata = \"/x\" }}\n", env_file.display());
+    let settings = format!("{settings}\n[contexts.default.apps.shop]\n{app}");
+    fs::write(host.config(), settings).unwrap();
+    let write = |text: &str| {
+        fs::write(&env_file, text).unwrap();
+        fs::set_permissions(&env_file, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    write("WALG_S3_PREFIX=s3://bucket/shop\nWALG_AWS_ENDPOINT=http://s3.example\n");
+    let plain = rows(&host, LATER);
+    is(&plain, "encrypted-in-transit", "violated", "app:shop: ");
+    let found = plain.iter().find(|row| row["clause"] == "encrypted-in-transit").unwrap();
+    assert_eq!(found["findings"][0]["clause"], "encrypted-in-transit", "{found:#}");
+    write("WALG_S3_PREFIX=s3://bucket/shop\nWALG_AWS_ENDPOINT=https://s3.example\n");
+    let tls = rows(&host, LATER);
+    is(&tls, "encrypted-in-transit", "met", "app:shop: nothing in its contract speaks against it");
+    is(&tls, "encrypted-at-rest", "violated", "app:shop: ");
 }
 
 #[test]

@@ -4,8 +4,10 @@ use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
 use crate::view::{ContractFindingRow, ContractRow, ContractSummary, count};
 use crate::{CliError, Report, Session};
 use backup_contract::environment::{EnvFile, Environment, KeyFile, PrefixUse, parse_failed};
-use backup_contract::{AppSlug, Checked, ClauseId, ContextName, Finding, Place, Severity, Unjudged};
-use std::collections::BTreeSet;
+use backup_contract::{
+    AppSlug, Checked, ClauseId, ContextName, ContractFacts, Finding, Place, Severity, Unjudged,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Holds the apps of the context, or one of them, against their profiles.
@@ -56,6 +58,20 @@ pub(super) fn check(session: &Session<'_>, only: Option<&AppSlug>) -> Result<Rep
     }))
 }
 
+/// The clauses that an env file tells of.
+const BY_ENV_FILE: [ClauseId; 4] =
+    [ClauseId::AppContract, ClauseId::EncryptedAtRest, ClauseId::EncryptedInTransit, ClauseId::OutsideGit];
+
+/// What holding the apps of the context to their profiles came to, in the words of the policy.
+pub(in crate::usecase) fn facts(session: &Session<'_>) -> Result<BTreeMap<AppSlug, ContractFacts>, CliError> {
+    let apps = everything(session)?;
+    let own = apps.iter().filter(|app| app.context == &session.context);
+    let facts = own.map(|app| {
+        (app.slug.clone(), ContractFacts { checked: app.held_against(&apps), covers: app.covers.clone() })
+    });
+    Ok(facts.collect())
+}
+
 fn is_wrong(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.severity > Severity::Info)
 }
@@ -66,6 +82,8 @@ struct App<'s> {
     slug: &'s AppSlug,
     settings: &'s AppSettings,
     checked: Checked,
+    /// The clauses that were looked at, but for what could not be judged.
+    covers: BTreeSet<ClauseId>,
     prefix: Option<PrefixUse>,
 }
 
@@ -89,18 +107,29 @@ impl<'s> App<'s> {
         slug: &'s AppSlug,
         settings: &'s AppSettings,
     ) -> Result<Self, CliError> {
-        let mut app = Self { context: name, slug, settings, checked: Checked::default(), prefix: None };
+        let mut app = Self {
+            context: name,
+            slug,
+            settings,
+            checked: Checked::default(),
+            covers: BTreeSet::new(),
+            prefix: None,
+        };
         let profile = Place::of(format!("contexts.{name}.apps.{slug}.profile"));
         app.checked.findings.extend(settings.profile.check_stage(context.stage(), profile));
         let found = env_file::find(session, settings)?;
         app.checked.extend(found.facts.check());
         match &found.parsed {
-            Some(Ok(file)) => app.environment(session, context, &found.facts.path, file),
+            Some(Ok(file)) => {
+                app.covers.extend(BY_ENV_FILE);
+                app.environment(session, context, &found.facts.path, file);
+            }
             Some(Err(e)) => app.checked.findings.push(parse_failed(&found.facts.path, e)),
             None => {}
         }
         if let RunnerSettings::Compose { dir, files } = &settings.runner {
             let project = compose::find(session, dir, files)?;
+            app.covers.insert(ClauseId::DatabasusPrivate);
             app.checked.extend(compose::judge(&project, &format!("app:{slug}"), settings.profile));
         }
         app.not_yet();

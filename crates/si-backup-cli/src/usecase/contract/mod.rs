@@ -6,6 +6,8 @@ mod env_file;
 mod file;
 mod render;
 
+pub(super) use check::facts;
+
 use crate::args::ContractArgs;
 use crate::report::row;
 use crate::view::{ContractRow, ProfileRow, profile_text};

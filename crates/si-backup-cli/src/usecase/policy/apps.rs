@@ -1,19 +1,36 @@
 use super::facts::{known, offsite};
 use crate::Session;
 use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
-use backup_contract::{AppFacts, AppSlug, Known, SubjectFacts};
+use crate::usecase::contract;
+use backup_contract::{AppFacts, AppSlug, ContractFacts, Known, SubjectFacts};
 use paas_state::{DeployedApp, deployed_apps};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The apps of the settings, and those that run and of which the settings say nothing.
 pub(super) fn apps(session: &Session<'_>, settings: &ContextSettings) -> Known<Vec<AppFacts>> {
     let deployed = known(session.open_context().and_then(|context| Ok(deployed_apps(&context)?)));
+    let contracts = known(contract::facts(session));
     deployed.map(|deployed| {
         let slugs: BTreeSet<&AppSlug> =
             settings.apps.keys().chain(deployed.iter().map(|app| &app.slug)).collect();
-        slugs.into_iter().map(|slug| one(session, settings, &deployed, slug)).collect()
+        slugs
+            .into_iter()
+            .map(|slug| AppFacts {
+                contract: of_contract(&contracts, slug),
+                ..one(session, settings, &deployed, slug)
+            })
+            .collect()
     })
 }
+
+fn of_contract(contracts: &Known<BTreeMap<AppSlug, ContractFacts>>, slug: &AppSlug) -> Known<ContractFacts> {
+    match contracts {
+        Known::Known(all) => all.get(slug).cloned().map_or_else(|| Known::unknown(NOT_NAMED), Known::Known),
+        Known::Unknown(why) => Known::unknown(why),
+    }
+}
+
+const NOT_NAMED: &str = "the settings do not name it";
 
 fn one(
     session: &Session<'_>,
@@ -33,7 +50,7 @@ fn one(
             offsite: offsite(settings),
             ..SubjectFacts::unknown("this version makes and reads no backups of databases")
         },
-        contract: Known::unknown("this version does not hold an app to its profile"),
+        contract: Known::unknown("it was not held to its profile"),
     }
 }
 
