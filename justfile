@@ -32,3 +32,11 @@ bench:
 # A bundle of 1 GiB: whole processes, side by side with the pipe of stock tools.
 bench-bundle *args:
     scripts/bench-bundle {{args}}
+
+# A million points from JSON to a plan: the whole process.
+bench-from-json *args:
+    scripts/bench-from-json {{args}}
+
+# How much memory a plan takes, by shape.
+bench-plan-memory count="1000000":
+    cargo run --release --quiet -p retention --example plan_memory -- {{count}}
