@@ -40,7 +40,8 @@ fn main() -> Result<()> {
         }
         ["get-all", url, dir] => {
             let store = connect(url)?;
-            let objects = store.list(&Prefix::all(), None)?.collect::<backup_store::Result<Vec<ObjectMeta>>>()?;
+            let objects =
+                store.list(&Prefix::all(), None)?.collect::<backup_store::Result<Vec<ObjectMeta>>>()?;
             beside(objects, |object| get(&store, &object.key, &Path::new(dir).join(object.key.as_str())))
         }
         ["list", url] => {
