@@ -276,3 +276,81 @@ fn shortened(text: &str) -> String {
         None => line,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_s3::error::ErrorMetadata;
+    use aws_sdk_s3::operation::put_object::PutObjectError;
+    use aws_sdk_s3::primitives::SdkBody;
+
+    fn answer(status: u16, code: &str, retry_after: Option<&'static str>) -> Failure {
+        let mut meta = ErrorMetadata::builder();
+        if !code.is_empty() {
+            meta = meta.code(code);
+        }
+        let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert("retry-after", seconds);
+        }
+        SdkError::service_error(PutObjectError::generic(meta.build()), response).into()
+    }
+
+    #[test]
+    fn what_cannot_succeed_is_never_tried_again() {
+        use RemoteProblem::{ClockSkew, Credentials, Denied, NoBucket, Refused, WrongRegion};
+        for (status, code, problem) in [
+            (403, "AccessDenied", Denied),
+            (403, "", Denied),
+            (403, "RequestTimeTooSkewed", ClockSkew),
+            (403, "SignatureDoesNotMatch", Credentials),
+            (403, "InvalidAccessKeyId", Credentials),
+            (400, "ExpiredToken", Credentials),
+            (404, "NoSuchBucket", NoBucket),
+            (404, "NoSuchKey", Refused),
+            (301, "PermanentRedirect", WrongRegion),
+            (400, "InvalidArgument", Refused),
+            (501, "NotImplemented", Refused),
+        ] {
+            let failure = answer(status, code, None);
+            assert_eq!((failure.problem, failure.again), (problem, Again::Never), "{status} {code}");
+            assert!(!failure.maybe_done, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn what_may_have_been_done_is_looked_at() {
+        for (status, code, maybe_done) in [
+            (500, "InternalError", true),
+            (500, "", true),
+            (502, "", true),
+            (503, "", true),
+            (503, "SlowDown", false),
+            (200, "InternalError", true),
+            (400, "RequestTimeout", false),
+            (409, "ConditionalRequestConflict", false),
+            (400, "BadDigest", false),
+        ] {
+            let failure = answer(status, code, None);
+            assert_ne!(failure.again, Again::Never, "{status} {code}");
+            assert_eq!(failure.maybe_done, maybe_done, "{status} {code}");
+        }
+        assert_eq!(answer(503, "SlowDown", Some("7")).again, Again::Slower(Some(Duration::from_secs(7))));
+        assert_eq!(answer(503, "SlowDown", Some("soon")).again, Again::Slower(None));
+    }
+
+    #[test]
+    fn no_bucket_is_not_no_object() {
+        assert!(answer(404, "NoSuchKey", None).is_not_found(false));
+        assert!(!answer(404, "NoSuchBucket", None).is_not_found(true));
+        assert!(answer(400, "InvalidArgument", None).is_not_found(true));
+        assert!(!answer(400, "InvalidArgument", None).is_not_found(false));
+        assert!(!answer(400, "ExpiredToken", None).is_not_found(true));
+    }
+
+    #[test]
+    fn what_the_other_side_says_is_one_short_line() {
+        let said = shortened(&format!("a\nb\u{1b}{}", "x".repeat(1000)));
+        assert!(said.starts_with("a b x") && said.chars().count() == MAX_DETAIL + 1, "{said}");
+    }
+}

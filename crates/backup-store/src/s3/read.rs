@@ -37,6 +37,8 @@ pub(super) struct S3Reader<'a> {
     /// Where to begin to fetch ahead: when so little of the first piece is left.
     patient_until: usize,
     ahead: VecDeque<Pending<Bytes>>,
+    /// Set once a piece was lost: what follows it is not handed out in its place.
+    is_broken: bool,
 }
 
 /// The first piece of an object, and what its answer says of the whole.
@@ -68,6 +70,7 @@ impl<'a> S3Reader<'a> {
             patient_until: beginning.bytes.len() / 2,
             current: beginning.bytes,
             ahead: VecDeque::new(),
+            is_broken: false,
         })
     }
 
@@ -90,6 +93,9 @@ impl Read for S3Reader<'_> {
         if buffer.is_empty() {
             return Ok(0);
         }
+        if self.is_broken {
+            return Err(Error::Interrupted("the reading").into_io());
+        }
         if self.current.len() <= self.patient_until {
             // From now on whenever there is room.
             self.patient_until = usize::MAX;
@@ -97,7 +103,9 @@ impl Read for S3Reader<'_> {
         }
         if self.current.is_empty() {
             let Some(piece) = self.ahead.pop_front() else { return Ok(0) };
+            self.is_broken = true;
             self.current = piece.wait().map_err(Error::into_io)?;
+            self.is_broken = false;
             self.fetch_ahead();
         }
         let length = buffer.len().min(self.current.len());

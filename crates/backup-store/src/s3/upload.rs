@@ -27,6 +27,8 @@ pub(super) struct S3Upload<'a> {
     /// What is in no part yet.
     buffer: BytesMut,
     parts: Option<Parts>,
+    /// Set once a part was lost: whatever follows, this is no object any more.
+    is_broken: bool,
 }
 
 /// An upload in parts, as far as it is.
@@ -58,6 +60,7 @@ impl<'a> S3Upload<'a> {
             size: 0,
             buffer: BytesMut::with_capacity(room),
             parts: None,
+            is_broken: false,
         })
     }
 
@@ -108,6 +111,9 @@ impl<'a> S3Upload<'a> {
     }
 
     fn publish(&mut self) -> Result<Stored> {
+        if self.is_broken {
+            return Err(Error::Interrupted("the upload"));
+        }
         if self.parts.is_some() {
             if !self.buffer.is_empty() {
                 self.send_part()?;
@@ -147,8 +153,14 @@ impl Write for S3Upload<'_> {
         if bytes.is_empty() {
             return Ok(0);
         }
+        if self.is_broken {
+            return Err(Error::Interrupted("the upload").into_io());
+        }
         if self.buffer.len() >= self.room() {
+            // Until it is known that the part is on its way.
+            self.is_broken = true;
             self.send_part().map_err(Error::into_io)?;
+            self.is_broken = false;
         }
         let taken = bytes.len().min(self.room() - self.buffer.len());
         let bytes = bytes.get(..taken).unwrap_or_default();

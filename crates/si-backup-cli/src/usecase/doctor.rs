@@ -24,6 +24,12 @@ pub(super) fn doctor(session: &Session<'_>) -> Report {
             Err(e) => checks.add("store", Err(e)),
             Ok(store) => {
                 checks.add("store", about_store(session, &*store));
+                // As data too, whatever was found about it.
+                if let (Some(row), Ok(can)) =
+                    (checks.rows.iter_mut().rfind(|row| row["name"] == "store"), store.capabilities())
+                {
+                    row["capabilities"] = json!(can);
+                }
                 checks.add("snapshots", snapshots(session, &*store));
                 checks.add("trail", trail(session, &*store));
             }

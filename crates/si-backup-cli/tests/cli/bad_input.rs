@@ -279,9 +279,9 @@ fn a_bucket_that_must_not_or_cannot_be_reached() {
     init(&["--endpoint", "s3.example.org"]).error("store-settings-invalid");
     let file = host.path("credentials");
     fs::write(&file, "[default]\n").unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     init(&["--credentials-file", file.to_str().unwrap()]).error("credentials-exposed");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     init(&["--credentials-file", file.to_str().unwrap()]).error("credentials-invalid");
     init(&["--ca-file", file.to_str().unwrap()]).error("ca-invalid");
     assert!(!host.config().exists(), "no settings are left of it");

@@ -15,5 +15,6 @@ mod interrupted;
 mod output;
 mod rows;
 mod secrets;
+mod servers;
 mod tampering;
 mod together;
