@@ -4,7 +4,7 @@ use super::call::{Patience, call, once};
 use super::failure::Failure;
 use super::look::{self, look};
 use super::probe::{self, Locking};
-use super::{Shared, publish, sums};
+use super::{Shared, publish, sums, wording};
 use crate::{Error, Key, Lock, LockMode, RemoteProblem, Result, Version};
 use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockRetention, ObjectLockRetentionMode};
 
@@ -51,14 +51,12 @@ pub(super) async fn retention(
     name: &str,
     version_id: Option<&str>,
 ) -> std::result::Result<Option<Lock>, Failure> {
-    let ask = || {
+    let ask = || async {
         let request = shared.client.get_object_retention().bucket(&shared.bucket).key(name);
-        request.set_version_id(version_id.map(str::to_owned)).send()
+        let answer = request.set_version_id(version_id.map(str::to_owned)).send().await;
+        wording::understood(answer.map(|answer| answer.retention), wording::retention)
     };
-    let Some(answer) = asked(shared, ask).await? else {
-        return Ok(look(shared, name, version_id).await?.and_then(|found| found.lock));
-    };
-    let Some(found) = answer.and_then(|answer| answer.retention) else { return Ok(None) };
+    let Some(found) = asked(shared, ask).await?.flatten() else { return Ok(None) };
     let mode = match found.mode() {
         Some(ObjectLockRetentionMode::Compliance) => LockMode::Compliance,
         Some(ObjectLockRetentionMode::Governance) => LockMode::Governance,
@@ -78,24 +76,20 @@ pub(super) async fn hold(
     name: &str,
     version_id: Option<&str>,
 ) -> std::result::Result<bool, Failure> {
-    let ask = || {
+    let ask = || async {
         let request = shared.client.get_object_legal_hold().bucket(&shared.bucket).key(name);
-        request.set_version_id(version_id.map(str::to_owned)).send()
+        let answer = request.set_version_id(version_id.map(str::to_owned)).send().await;
+        wording::understood(answer.map(|answer| answer.legal_hold), wording::hold)
     };
-    let Some(answer) = asked(shared, ask).await? else {
-        return Ok(look(shared, name, version_id).await?.is_some_and(|found| found.is_held));
-    };
-    let status = answer.and_then(|answer| answer.legal_hold).and_then(|hold| hold.status);
+    let status = asked(shared, ask).await?.flatten().and_then(|hold| hold.status);
     Ok(status == Some(ObjectLockLegalHoldStatus::On))
 }
 
-/// The answer to a question about a lock; the inner `None` where there is none. The outer `None` where the store answers in
-/// words that are not S3's (versitygw's root element is another): then the object's own headers tell, which are there
-/// because the question was allowed.
+/// The answer to a question about a lock; `None` where there is none.
 async fn asked<T, E, F>(
     shared: &Shared,
     mut ask: impl FnMut() -> F,
-) -> std::result::Result<Option<Option<T>>, Failure>
+) -> std::result::Result<Option<T>, Failure>
 where
     F: Future<Output = std::result::Result<T, E>>,
     Failure: From<E>,
@@ -103,14 +97,13 @@ where
     let mut patience = Patience::new();
     loop {
         match once(shared, 0, ask()).await {
-            Ok(answer) => return Ok(Some(Some(answer))),
-            Err(failure) if failure.is(200) => return Ok(None),
+            Ok(answer) => return Ok(Some(answer)),
             Err(failure)
                 if failure
                     .has_code(&["NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"])
                     || failure.is_unknown_request() =>
             {
-                return Ok(Some(None));
+                return Ok(None);
             }
             Err(failure) => patience.again(failure, shared).await?,
         }

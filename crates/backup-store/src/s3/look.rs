@@ -4,9 +4,7 @@ use super::call::call;
 use super::failure::Failure;
 use super::probe::{self, Versioning};
 use super::{Shared, publish};
-use crate::{Key, Lock, LockMode, ObjectMeta, Result, Version};
-use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
+use crate::{Key, ObjectMeta, Result, Version};
 use aws_smithy_types::DateTime as AwsTime;
 use chrono::{DateTime, Utc};
 
@@ -17,9 +15,6 @@ pub(super) struct Found {
     pub(super) modified: DateTime<Utc>,
     /// Its version, in the store's own spelling, in a bucket that has versions.
     pub(super) version: Option<Version>,
-    /// Its lock and whether it is under a legal hold, as far as these credentials may know.
-    pub(super) lock: Option<Lock>,
-    pub(super) is_held: bool,
     /// The token of the upload that wrote it.
     pub(super) token: Option<String>,
 }
@@ -45,15 +40,6 @@ pub(super) fn exact_time(time: &AwsTime) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(time.secs(), time.subsec_nanos())
 }
 
-fn lock(head: &HeadObjectOutput) -> Option<Lock> {
-    let mode = match head.object_lock_mode()? {
-        ObjectLockMode::Compliance => LockMode::Compliance,
-        ObjectLockMode::Governance => LockMode::Governance,
-        _ => return None,
-    };
-    Some(Lock { mode, until: head.object_lock_retain_until_date().and_then(exact_time)? })
-}
-
 /// A version as the interface knows it.
 pub(super) fn version(versioning: Versioning, id: Option<&str>) -> Option<Version> {
     // What was written before a bucket had versions is the version `null`.
@@ -77,8 +63,6 @@ pub(super) async fn look(
                 size: u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default(),
                 modified: time(head.last_modified()),
                 version: version(versioning, head.version_id()),
-                lock: lock(&head),
-                is_held: head.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On),
                 token: head.metadata().and_then(|all| all.get(publish::TOKEN)).cloned(),
             }));
         }

@@ -18,6 +18,7 @@ mod publish;
 mod read;
 mod sums;
 mod upload;
+mod wording;
 
 pub use config::{Addressing, PlainHttp, S3Config, S3Credentials, S3Limits, ServerSideEncryption};
 pub use endpoint::Endpoint;
