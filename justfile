@@ -36,3 +36,15 @@ bench-bundle *args:
 # Every fuzz target for some seconds each, with cargo-fuzz and the nightly toolchain.
 fuzz *args:
     scripts/fuzz {{args}}
+
+# Objects to and from an S3 server: whole processes, side by side with rclone.
+bench-s3 *args:
+    scripts/bench-s3 {{args}}
+
+# A million points from JSON to a plan: the whole process.
+bench-from-json *args:
+    scripts/bench-from-json {{args}}
+
+# How much memory a plan takes, by shape.
+bench-plan-memory count="1000000":
+    cargo run --release --quiet -p retention --example plan_memory -- {{count}}

@@ -15,14 +15,14 @@ fuzz_target!(|input: (bool, &[u8])| {
     let (right, bytes) = input;
     let bytes = if right {
         let writer = WRITER.to_string();
-        let mut text = Vec::new();
-        for line in bytes.split(|byte| *byte == b'\n') {
-            let line = String::from_utf8_lossy(line).replace("WRITER", &writer);
-            text.extend(
-                format!("{{\"digest\":\"sha256:{}\",\"entry\":{line}}}\n", hex(line.as_bytes())).into_bytes(),
-            );
+        let (mut text, mut previous) = (String::new(), String::new());
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let line =
+                String::from_utf8_lossy(line).replace("WRITER", &writer).replace("PREVIOUS", &previous);
+            previous = format!("sha256:{}", hex(line.as_bytes()));
+            text += &format!("{{\"digest\":\"{previous}\",\"entry\":{line}}}\n");
         }
-        text
+        text.into_bytes()
     } else {
         bytes.to_vec()
     };

@@ -9,6 +9,8 @@ mod live;
 mod random;
 mod releases;
 mod secrets;
+#[cfg(feature = "servers")]
+pub mod servers;
 mod state;
 mod time;
 

@@ -35,6 +35,9 @@ pub enum Error {
     /// Not the identifier of a clause of the policy.
     #[error("'{0}' is not a clause of the policy")]
     Clause(String),
+    /// Not a way to say how often something is done.
+    #[error("'{0}' is not a schedule")]
+    Rhythm(String),
     /// Not the name of a profile.
     #[error("there is no profile '{0}'")]
     Profile(String),
@@ -60,9 +63,6 @@ pub enum Error {
         /// How long it may be.
         limit: usize,
     },
-    /// Not a way to say how often something is done.
-    #[error("'{0}' is not a schedule")]
-    Rhythm(String),
 }
 
 impl Error {
@@ -76,12 +76,12 @@ impl Error {
             Self::Checksum(_) => "invalid-checksum",
             Self::Level(_) => "invalid-level",
             Self::Clause(_) => "invalid-clause",
+            Self::Rhythm(_) => "invalid-schedule",
             Self::Profile(_) => "invalid-profile",
             Self::Engine(_) => "invalid-engine",
             Self::EngineVersion(_) => "invalid-engine-version",
             Self::EnvSyntax { .. } => "env-syntax",
             Self::EnvTooLarge { .. } => "env-too-large",
-            Self::Rhythm(_) => "invalid-schedule",
         }
     }
 
@@ -97,6 +97,9 @@ impl Error {
             Self::Checksum(_) => "write 'sha256:' and 64 lower-case hexadecimal digits",
             Self::Level(_) => "write 'stored', 'checksum', 'content' or 'restore'",
             Self::Clause(_) => "'si-backup policy' lists the clauses",
+            Self::Rhythm(_) => {
+                "write it like 'hourly', 'daily 02:00', 'weekly sunday 02:00', 'monthly 1 02:00', 'quarterly' or 'none'"
+            }
             Self::Profile(_) => "write 'supabase-self-hosted' or 'local-directory'",
             Self::Engine(_) => "write 'embedded', 'wal-g' or 'walrus'",
             Self::EngineVersion(_) => "it is three numbers, such as 3.0.9",
@@ -104,9 +107,6 @@ impl Error {
                 "each line is NAME=value, NAME='value' or a comment that begins with '#'"
             }
             Self::EnvTooLarge { .. } => "look whether it is the right file",
-            Self::Rhythm(_) => {
-                "write it like 'hourly', 'daily 02:00', 'weekly sunday 02:00', 'monthly 1 02:00', 'quarterly' or 'none'"
-            }
         }
     }
 }

@@ -10,6 +10,8 @@
 //! | what its bytes were | [`Checksum`] |
 //! | how far it was proved | [`Level`], by way of [`CheckResult`]s |
 //! | what is wrong | [`Finding`] |
+//! | what an app must have | [`profile::Profile`], asked of its [`environment`], its [`engine`] and its [`live`] server |
+//! | what its compose project must be | `compose` and `pack`, with the feature `compose` |
 //! | which clause of the policy says so | [`ClauseId`], whose text is a [`Clause`] |
 //! | what an app must have | [`profile::Profile`], asked of its [`environment`], its [`engine`] and its [`live`] server |
 //! | what its compose project must be | `compose` and `pack`, with the feature `compose` |

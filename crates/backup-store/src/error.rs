@@ -1,4 +1,4 @@
-use crate::{Digest, Key, Lock};
+use crate::{Digest, Key, Lock, RemoteProblem, SetupProblem};
 use std::io;
 use std::path::PathBuf;
 use thiserror::Error as ThisError;
@@ -89,6 +89,64 @@ pub enum Error {
         /// What it is: `a symbolic link`, …
         found: &'static str,
     },
+    /// A bucket holds something that no object of this software is named.
+    #[error("'{name}' in {store} does not belong there: {why}", name = name.escape_debug())]
+    ForeignObject {
+        /// Its name in the bucket.
+        name: String,
+        /// Where.
+        store: String,
+        /// Which rule it breaks.
+        why: String,
+    },
+    /// Somebody deleted the object by other means: its versions are there, hidden by a delete marker.
+    #[error("'{key}' in {store} is hidden by a delete marker, and nothing is ever written twice to one key")]
+    Hidden {
+        /// The key that was to be written.
+        key: Key,
+        /// Where.
+        store: String,
+    },
+    /// It is another object than the one whose reading was begun.
+    #[error("'{key}' in {store} was replaced or deleted while it was read")]
+    Changed {
+        /// The object.
+        key: Key,
+        /// Where.
+        store: String,
+    },
+    /// A store behind a network did not do what it was asked.
+    #[error("cannot {operation} {target}: {problem}{}", because(detail))]
+    Remote {
+        /// What was tried: `read`, `write`, `list`, …
+        operation: &'static str,
+        /// On which object or store.
+        target: String,
+        /// Why not.
+        problem: RemoteProblem,
+        /// What the other side said; may be empty.
+        detail: String,
+    },
+    /// The last answer did not arrive, and looking was not possible either.
+    #[error("whether '{key}' was stored in {store} is not known: {problem}{}", because(detail))]
+    OutcomeUnknown {
+        /// The object.
+        key: Key,
+        /// Where.
+        store: String,
+        /// What kept the answer away.
+        problem: RemoteProblem,
+        /// What the other side said; may be empty.
+        detail: String,
+    },
+    /// The settings of a store behind a network cannot be used.
+    #[error("{detail}")]
+    Setup {
+        /// Which kind of fault it is.
+        problem: SetupProblem,
+        /// What is wrong.
+        detail: String,
+    },
     /// The caller wanted no more of it.
     #[error("{0} was interrupted")]
     Interrupted(&'static str),
@@ -138,6 +196,12 @@ pub enum Error {
         /// Its lock.
         lock: Lock,
     },
+    /// A legal hold keeps the object, whatever its lock says.
+    #[error("'{key}' is under a legal hold")]
+    Held {
+        /// The object.
+        key: Key,
+    },
     /// The system beneath refused.
     #[error("cannot {operation} {}", path.display())]
     Io {
@@ -153,6 +217,11 @@ pub enum Error {
     Random(String),
 }
 
+/// What is said after the problem, where there is more to say.
+fn because(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
+}
+
 impl Error {
     /// As an [`io::Error`], for the traits [`Read`](io::Read) and [`Write`](io::Write); [`Error::from_io`] takes it out
     /// again. Its kind is that of the system's error, or [`InvalidData`](io::ErrorKind::InvalidData) for altered bytes.
@@ -162,6 +231,8 @@ impl Error {
             Self::Io { source, .. } => source.kind(),
             Self::Corrupt { .. } | Self::Malformed { .. } => io::ErrorKind::InvalidData,
             Self::NotFound { .. } => io::ErrorKind::NotFound,
+            Self::Remote { problem: RemoteProblem::TimedOut, .. } => io::ErrorKind::TimedOut,
+            Self::Remote { problem: RemoteProblem::Denied, .. } => io::ErrorKind::PermissionDenied,
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, self)
@@ -190,12 +261,19 @@ impl Error {
             Self::FileExists(_) => "file-exists",
             Self::KeyClash { .. } => "key-clash",
             Self::ForeignFile { .. } => "foreign-file",
+            Self::ForeignObject { .. } => "foreign-object",
+            Self::Hidden { .. } => "object-hidden",
+            Self::Changed { .. } => "object-changed",
+            Self::Remote { problem, .. } => problem.code(),
+            Self::OutcomeUnknown { .. } => "outcome-unknown",
+            Self::Setup { problem, .. } => problem.code(),
             Self::Interrupted(_) => "interrupted",
             Self::Unsupported { .. } => "store-unsupported",
             Self::LeaseHeld { .. } => "lease-held",
             Self::LeaseLost { .. } => "lease-lost",
             Self::Malformed { .. } => "object-malformed",
             Self::Locked { .. } => "object-locked",
+            Self::Held { .. } => "object-held",
             Self::Io { source, .. } => match source.kind() {
                 ErrorKind::PermissionDenied => "permission-denied",
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => "disk-full",
@@ -209,6 +287,11 @@ impl Error {
     /// What to do next, where there is something to do.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Remote { problem, .. } => return Some(problem.hint()),
+            Self::Setup { problem, .. } => return Some(problem.hint()),
+            _ => {}
+        }
         match self.code() {
             "object-corrupt" => {
                 Some("do not use this object; 'si-backup list' names the newest snapshot that was proved")
@@ -218,6 +301,15 @@ impl Error {
             ),
             "inside-git-work-tree" => {
                 Some("choose a place outside of every git work tree, so that no backup is ever committed")
+            }
+            "object-held" => Some("whoever placed the hold must lift it; then run again"),
+            "foreign-object" => Some("look at it, and move it out of the store's prefix"),
+            "object-hidden" => Some(
+                "find out who deleted it; removing the delete marker brings it back, removing its versions frees the key",
+            ),
+            "object-changed" => Some("find out who else writes to the store: an object is never replaced"),
+            "outcome-unknown" => {
+                Some("run again once the store can be reached: nothing is ever written twice")
             }
             "foreign-file" => Some("look at it, and move it out of the store's directory"),
             "lease-held" => Some("wait for the other run with --lock-wait, or look at what it does"),

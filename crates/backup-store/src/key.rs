@@ -20,6 +20,7 @@ const RESERVED: &str = ".si-store";
 ///
 /// for rejected in [
 ///     "",                     // no key
+///     " ",                    // white space alone
 ///     "/state",               // an empty part
 ///     "state//x",
 ///     "state/",
@@ -68,6 +69,10 @@ impl Key {
 fn reason_against(key: &str) -> Option<&'static str> {
     if key.is_empty() {
         return Some("it is empty");
+    }
+    // The SDK of S3 takes such a name for none.
+    if key.trim().is_empty() {
+        return Some("it is white space alone");
     }
     if key.len() > MAX_KEY {
         return Some("it is longer than 1,024 bytes");

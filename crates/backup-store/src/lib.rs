@@ -1,5 +1,5 @@
-//! Objects that are written once, read with their digest checked, locked, versioned and leased: in a directory now, and
-//! behind the same [`Store`] in S3.
+//! Objects that are written once, read with their digest checked, locked, versioned and leased: in a directory, and behind
+//! the same [`Store`] in S3 (feature `s3`).
 //!
 //! ```
 //! use backup_store::{DirStore, Key, PutOptions, Store as _, put_bytes, read_checked};
@@ -21,7 +21,7 @@
 //! | concept | type |
 //! |---|---|
 //! | the name of an object | [`Key`], and [`Prefix`] for a listing |
-//! | a place that holds objects | [`Store`]; [`DirStore`] is one in a directory |
+//! | a place that holds objects | [`Store`]; [`DirStore`] is one in a directory, `S3Store` one in a bucket |
 //! | writing: visible whole, in [`Upload::finish`], or not at all | [`Upload`] |
 //! | what is known of a stored object | [`ObjectMeta`], [`Version`], [`Digest`] |
 //! | reading back what was recorded, or an error | [`read_checked`], [`CheckedReader`] |
@@ -49,6 +49,9 @@ mod key;
 mod lease;
 mod object;
 mod random;
+mod remote;
+#[cfg(feature = "s3")]
+pub mod s3;
 mod small;
 mod store;
 mod temp;
@@ -62,9 +65,13 @@ pub use git::outside_git_work_tree;
 pub use key::{Key, Prefix};
 pub use lease::{Holder, Lease, LeaseRequest, Observation};
 pub use object::{Digest, Lock, LockMode, ObjectMeta, Version};
+pub use remote::{RemoteProblem, SetupProblem};
+#[cfg(feature = "s3")]
+pub use s3::{S3Config, S3Store};
 pub use small::{put_bytes, read_bytes};
 pub use store::{
-    Capabilities, Deletion, Leftover, LockKeeper, PutOptions, Store, Stored, Upload, WriteOnceKeeper,
+    Capabilities, DefaultRetention, Deletion, Leftover, LockKeeper, ObjectRef, PutOptions, Store, Stored,
+    Transport, Upload, WriteOnceKeeper,
 };
 
 /// The result of an operation on a store.

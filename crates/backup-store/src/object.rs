@@ -76,3 +76,46 @@ pub struct Lock {
     /// The first moment at which the object may be deleted.
     pub until: DateTime<Utc>,
 }
+
+impl Lock {
+    /// The lock that results from asking for `asked` where this one is held, or `None` when it cannot be had without
+    /// taking something away: a shorter time or a weaker mode for something more of the other.
+    #[must_use]
+    pub fn extended_by(self, asked: Self) -> Option<Self> {
+        if self.covers(asked) {
+            Some(self)
+        } else if asked.covers(self) {
+            Some(asked)
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is at least as strong and at least as long.
+    fn covers(self, other: Self) -> bool {
+        let is_strong = |lock: Self| lock.mode == LockMode::Compliance;
+        is_strong(self) >= is_strong(other) && self.until >= other.until
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(mode: LockMode, until: i64) -> Lock {
+        Lock { mode, until: DateTime::from_timestamp(until, 0).unwrap() }
+    }
+
+    #[test]
+    fn locks_only_ever_grow() {
+        use LockMode::{Compliance, Governance};
+        let held = lock(Governance, 100);
+        assert_eq!(held.extended_by(lock(Governance, 99)), Some(held));
+        assert_eq!(held.extended_by(lock(Governance, 101)), Some(lock(Governance, 101)));
+        assert_eq!(held.extended_by(lock(Compliance, 100)), Some(lock(Compliance, 100)));
+        assert_eq!(held.extended_by(lock(Compliance, 99)), None, "shorter");
+        let strong = lock(Compliance, 100);
+        assert_eq!(strong.extended_by(lock(Governance, 101)), None, "weaker");
+        assert_eq!(strong.extended_by(lock(Governance, 50)), Some(strong));
+    }
+}

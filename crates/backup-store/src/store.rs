@@ -1,4 +1,4 @@
-use crate::{Digest, Key, Lock, ObjectMeta, Prefix, Result, Version};
+use crate::{Digest, Key, Lock, LockMode, ObjectMeta, Prefix, Result, Version};
 use chrono::{DateTime, Utc};
 use std::fmt;
 use std::io::{Read, Write};
@@ -71,11 +71,23 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// When the store cannot tell whether it is gone. A lock is not an error but an answer: [`Deletion::Locked`].
     fn delete(&self, key: &Key, version: Option<&Version>, now: DateTime<Utc>) -> Result<Deletion>;
 
+    /// Deletes many objects for good; one answer for each, in their order.
+    ///
+    /// A store that deletes in batches does not look first whether each is there: one that was not may be answered with
+    /// `Deleted`.
+    ///
+    /// # Errors
+    /// When the store could not be asked at all; what keeps one object is that object's answer.
+    fn delete_many(&self, objects: &[ObjectRef], now: DateTime<Utc>) -> Result<Vec<Result<Deletion>>> {
+        Ok(objects.iter().map(|object| self.delete(&object.key, object.version.as_ref(), now)).collect())
+    }
+
     /// Locks an object, or extends its lock. Asking for less than it has changes nothing.
     ///
     /// # Errors
     /// `NotFound`; `Locked`, when what is asked for is more in time and less in mode than what it has, or the other way
-    /// round; `Unsupported` where the store has no locks.
+    /// round, or where a server wants the weaker mode bypassed for the stronger one; `Unsupported` where the store has no
+    /// locks.
     fn lock(&self, key: &Key, version: Option<&Version>, lock: Lock) -> Result<()>;
 
     /// The lock of an object, also one whose time has passed.
@@ -83,6 +95,15 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// # Errors
     /// `NotFound`; `Unsupported` where the store has no locks.
     fn lock_of(&self, key: &Key, version: Option<&Version>) -> Result<Option<Lock>>;
+
+    /// Whether an object is under a legal hold: kept until somebody lifts that, whatever its lock says. This software shows
+    /// holds; it neither places nor lifts them.
+    ///
+    /// # Errors
+    /// `NotFound`; whatever keeps the store from answering.
+    fn is_held(&self, key: &Key, version: Option<&Version>) -> Result<bool> {
+        self.head(key, version).map(|_| false)
+    }
 
     /// What writers that died have left behind, invisible to everything else.
     ///
@@ -135,6 +156,17 @@ pub enum Deletion {
     Missing,
     /// A lock holds it.
     Locked(Lock),
+    /// A legal hold keeps it, for nobody knows how long.
+    Held,
+}
+
+/// One object, or one incarnation of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ObjectRef {
+    /// Its name.
+    pub key: Key,
+    /// Which incarnation; the current one if none is named.
+    pub version: Option<Version>,
 }
 
 /// What a writer that died has left behind.
@@ -149,7 +181,7 @@ pub struct Leftover {
 }
 
 /// What a store can do, as data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Capabilities {
     /// Whether a deleted or replaced object can still be read by its version.
@@ -158,14 +190,52 @@ pub struct Capabilities {
     pub locks: LockKeeper,
     /// Who keeps a key from being written twice.
     pub write_once: WriteOnceKeeper,
+    /// The lock that the store gives to everything that is written without one. It would lock leases and trials too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default_retention: Option<DefaultRetention>,
+    /// How the bytes travel.
+    pub transport: Transport,
 }
 
 impl Capabilities {
-    /// What a store says of itself.
+    /// What a store in this machine says of itself.
     #[must_use]
     pub const fn new(versioning: bool, locks: LockKeeper, write_once: WriteOnceKeeper) -> Self {
-        Self { versioning, locks, write_once }
+        Self { versioning, locks, write_once, default_retention: None, transport: Transport::Local }
     }
+
+    /// The same, of a store that is reached so.
+    #[must_use]
+    pub const fn over(self, transport: Transport) -> Self {
+        Self { transport, ..self }
+    }
+
+    /// The same, of a store with a lock for everything.
+    #[must_use]
+    pub const fn with_default_retention(self, default_retention: Option<DefaultRetention>) -> Self {
+        Self { default_retention, ..self }
+    }
+}
+
+/// The lock that a store gives to everything that is written without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct DefaultRetention {
+    /// Who may lift it.
+    pub mode: LockMode,
+    /// For how many days; a year counts 365.
+    pub days: u32,
+}
+
+/// How the bytes travel to a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// They do not leave this machine.
+    Local,
+    /// Encrypted, to a server whose certificate was checked.
+    Tls,
+    /// In the clear, to another machine.
+    Plain,
 }
 
 /// Who keeps a locked object from deletion.
@@ -184,6 +254,8 @@ pub enum LockKeeper {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WriteOnceKeeper {
+    /// Not known: these credentials may not write.
+    Unknown,
     /// This software looks first; two writers at once may both succeed.
     HeadCheck,
     /// The store itself, also under a race.

@@ -1,6 +1,6 @@
 //! A backup of a state: inventory, secret scan, stable read, bundle, record.
 
-use crate::blocks::Blocks;
+use crate::blocks::{Blocks, Spare};
 use crate::encryption::Recipients;
 use crate::inspect::{Inspected, inspect};
 use crate::inventory::Inventory;
@@ -9,7 +9,7 @@ use crate::manifest::{AllowedSecret, FileEntry, LeftOut, MANIFEST_FORMAT, MANIFE
 use crate::open::objection;
 use crate::record::{RECORD_FORMAT, RECORD_VERSION, bundle_key, record_key};
 use crate::scan::{AllowList, Allowances, Scanner};
-use crate::seal::{Header, Sealer};
+use crate::seal::{Header, NextBlock, Sealer};
 use crate::stable::{self, Patience, Source};
 use crate::{ContextDir, Error, Record, Result, StatePath, Watch};
 use backup_contract::{Checksum, Finding, Place, Severity, SnapshotId};
@@ -88,8 +88,10 @@ impl Reading<'_> {
     /// [`Error::Busy`], [`Error::LogConflict`], [`Error::Io`], [`Error::Stopped`]. Secrets and the like are findings.
     pub fn inspect(&self) -> Result<Inspection> {
         let (inventory, sources) = self.settle()?;
-        let pass =
-            self.pass_over(&inventory, sources, &mut |_, _, data| io::copy(data, &mut io::sink()).map(drop))?;
+        let pass = self.pass_over(&inventory, sources, &mut |_, _, next| {
+            while next()?.is_some() {}
+            Ok(())
+        })?;
         Ok(Inspection { inventory, files: pass.files, findings: pass.findings })
     }
 
@@ -119,7 +121,7 @@ impl Reading<'_> {
             Counted { inner: store.create(&key, &PutOptions { lock: None, size_hint: None })?, bytes: 0 };
         let mut sealer = Sealer::new(upload, sealing.recipients, plain_bytes, sealing.workers)?;
         let pass =
-            self.pass_over(&inventory, sources, &mut |path, header, data| sealer.file(path, header, data))?;
+            self.pass_over(&inventory, sources, &mut |path, header, next| sealer.file(path, header, next))?;
         if pass.findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(Error::Blocked(pass.findings));
         }
@@ -195,14 +197,14 @@ impl Reading<'_> {
 
     /// Reads every file that is taken, once, and hands its bytes to `each`.
     fn pass_over(&self, inventory: &Inventory, sources: Vec<Source>, each: &mut Each<'_>) -> Result<Pass> {
-        let scanner = Scanner::new();
+        let mut tools = Tools { scanner: Scanner::new(), spare: Spare::default() };
         let mut pass = Pass { files: Vec::new(), findings: inventory.findings.clone(), allowed: Vec::new() };
         let mut allowances = self.allow.begin();
         for mut source in sources {
             if self.watch.stop() {
                 return Err(Error::Stopped);
             }
-            let Some((entry, inspected)) = self.one(&mut source, &scanner, each)? else { continue };
+            let Some((entry, inspected)) = self.one(&mut source, &mut tools, each)? else { continue };
             pass.take(entry, inspected, &mut allowances);
         }
         pass.findings.extend(allowances.unused());
@@ -213,12 +215,12 @@ impl Reading<'_> {
     fn one(
         &self,
         source: &mut Source,
-        scanner: &Scanner,
+        tools: &mut Tools,
         each: &mut Each<'_>,
     ) -> Result<Option<(FileEntry, Inspected)>> {
         let (path, class, shape) = (source.path.clone(), source.class, source.shape);
         let read = source.read(self.context, |stamp, size, data| {
-            self.stream(&path, shape, Header { size, mtime: stamp.mtime }, data, scanner, each)
+            self.stream(&path, shape, Header { size, mtime: stamp.mtime }, data, tools, each)
         })?;
         let Some((stamp, size, inspected)) = read else { return Ok(None) };
         let entry = FileEntry {
@@ -252,13 +254,24 @@ impl Reading<'_> {
         shape: Shape,
         header: Header,
         data: &mut dyn Read,
-        scanner: &Scanner,
+        tools: &mut Tools,
         each: &mut Each<'_>,
     ) -> Result<Inspected> {
+        let Tools { scanner, spare } = tools;
         let ((), inspected) = inspect(shape, header.size, Some(scanner), |feed| {
-            let blocks = Blocks::new(data, shape == Shape::Log);
-            let mut tee = Tee { blocks, block: Arc::default(), at: 0, feed, watch: self.watch };
-            each(path, header, &mut tee).map_err(|e| self.blame(path, e))
+            let mut blocks = Blocks::new(data, shape == Shape::Log);
+            let mut next = || {
+                if self.watch.stop() {
+                    return Err(io::Error::other("stopped on request"));
+                }
+                let block = spare.next_block(&mut blocks).map_err(|e| io::Error::other(ReadFailed(e)))?;
+                if let Some(block) = &block {
+                    self.watch.advanced(block.len() as u64);
+                    feed(Arc::clone(block));
+                }
+                Ok(block)
+            };
+            each(path, header, &mut next).map_err(|e| self.blame(path, e))
         })?;
         if inspected.bytes != header.size {
             return Err(Error::LogConflict { path: self.context.path().join(path), what: "cut short" });
@@ -268,7 +281,13 @@ impl Reading<'_> {
 }
 
 /// Takes the bytes of one file.
-type Each<'a> = dyn FnMut(&StatePath, Header, &mut dyn Read) -> io::Result<()> + 'a;
+type Each<'a> = dyn FnMut(&StatePath, Header, &mut NextBlock<'_>) -> io::Result<()> + 'a;
+
+/// What every file is read with.
+struct Tools {
+    scanner: Scanner,
+    spare: Spare,
+}
 
 /// What one pass over the files found.
 struct Pass {
@@ -350,34 +369,3 @@ impl<W: Write> Write for Counted<W> {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct ReadFailed(io::Error);
-
-/// Hands the bytes of a file on, and each of its blocks to the inspection.
-struct Tee<'a, R> {
-    blocks: Blocks<R>,
-    block: Arc<Vec<u8>>,
-    at: usize,
-    feed: &'a mut dyn FnMut(Arc<Vec<u8>>),
-    watch: &'a dyn Watch,
-}
-
-impl<R: Read> Read for Tee<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.block.len() {
-            if self.watch.stop() {
-                return Err(io::Error::other("stopped on request"));
-            }
-            self.at = 0;
-            let block = self.blocks.next_block().map_err(|e| io::Error::other(ReadFailed(e)))?;
-            self.block = Arc::new(block.unwrap_or_default());
-            if self.block.is_empty() {
-                return Ok(0);
-            }
-            self.watch.advanced(self.block.len() as u64);
-            (self.feed)(Arc::clone(&self.block));
-        }
-        let n = buffer.len().min(self.block.len() - self.at);
-        buffer[..n].copy_from_slice(&self.block[self.at..self.at + n]);
-        self.at += n;
-        Ok(n)
-    }
-}

@@ -246,11 +246,15 @@ fn try_delete_one(store: &dyn Store, objects: &[ObjectMeta], now: DateTime<Utc>)
         if let Some(until) = lock_of_object(store, &planned.key)?.filter(|until| *until > now) {
             return Ok(Fate::Locked(until));
         }
+        if store.is_held(&planned.key, planned.version.as_ref())? {
+            return Err(backup_store::Error::Held { key: planned.key.clone() }.into());
+        }
     }
     Ok(match store.delete(&first.key, first.version.as_ref(), now)? {
         Deletion::Deleted => Fate::Deleted,
         Deletion::Missing => Fate::WasGone,
         Deletion::Locked(lock) => Fate::Locked(lock.until),
+        Deletion::Held => return Err(backup_store::Error::Held { key: first.key.clone() }.into()),
     })
 }
 

@@ -32,6 +32,73 @@ fn points(count: u32) -> Vec<Snapshot<String>> {
     (0..count).map(|at| point(u32::try_from(u64::from(at) * step % u64::from(count)).unwrap())).collect()
 }
 
+/// What may cost, one thing at a time.
+#[derive(Clone, Copy)]
+enum Shape {
+    Fulls,
+    /// Of a full and 23 deltas.
+    Chains,
+    /// One of all points: its links are followed without recursion, each once.
+    OneChain,
+    /// Of 50 points each.
+    Groups,
+    /// Chains, of which every seventh point is locked: most parents stay for them.
+    Locks,
+}
+
+impl Shape {
+    const ALL: [(&str, Self); 5] = [
+        ("fulls", Self::Fulls),
+        ("chains", Self::Chains),
+        ("one chain", Self::OneChain),
+        ("groups", Self::Groups),
+        ("locks", Self::Locks),
+    ];
+
+    /// Oldest first, as a listing has them.
+    fn points(self, count: u32) -> Vec<Snapshot<String>> {
+        let id = |n: u32| format!("base_{n:012}");
+        let point = |n: u32| {
+            let time = now() - TimeDelta::minutes(i64::from(count - n) * 10);
+            let begins = match self {
+                Self::Fulls | Self::Groups => true,
+                Self::Chains | Self::Locks => n.is_multiple_of(24),
+                Self::OneChain => n == 0,
+            };
+            let point = if begins {
+                Snapshot::full(id(n), time).verified()
+            } else {
+                Snapshot::delta(id(n), time, id(n - 1))
+            };
+            match self {
+                Self::Groups => point.in_group(format!("group {}", n / 50)),
+                Self::Locks if n.is_multiple_of(7) => point.locked_until(now() + TimeDelta::days(3)),
+                _ => point,
+            }
+        };
+        (0..count).map(point).collect()
+    }
+}
+
+fn shapes(c: &mut Criterion) {
+    let mut group = c.benchmark_group("shape");
+    group.sample_size(10);
+    for (name, shape) in Shape::ALL {
+        for count in [1_000, 10_000, 100_000, 1_000_000] {
+            let points = shape.points(count);
+            group.throughput(Throughput::Elements(count.into()));
+            group.bench_with_input(BenchmarkId::new(name, count), &points, |b, points| {
+                b.iter_batched(
+                    || points.clone(),
+                    |points| plan(black_box(points), &Policy::baseline(), now()).unwrap(),
+                    BatchSize::PerIteration,
+                );
+            });
+        }
+    }
+    group.finish();
+}
+
 fn plans(c: &mut Criterion) {
     let mut group = c.benchmark_group("plan");
     group.sample_size(10);
@@ -91,5 +158,5 @@ fn answers(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, plans, answers);
+criterion_group!(benches, shapes, plans, answers);
 criterion_main!(benches);

@@ -81,7 +81,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Box<d
 
 fn show(plan: &Plan<String>) {
     for decision in plan.decisions() {
-        let kept = decision.reasons().iter().map(|reason| decision.say(*reason));
+        let kept = decision.reasons().map(|reason| decision.say(reason));
         let dropped = decision.drop_reason().map(|reason| decision.say_drop(reason));
         let why: Vec<String> = kept.chain(dropped).collect();
         let word = if decision.outcome() == Outcome::Keep { "keep" } else { "drop" };

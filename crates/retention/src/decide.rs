@@ -2,21 +2,22 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::found::{Found, Gone};
 use crate::period::{self, Tier};
 use crate::point::{Chain, Link, Point, chains, number};
 use crate::policy::Policy;
-use crate::reason::{DropReason, Reason};
 use crate::slots::{self, How, Periods};
 use crate::snapshot::Marks;
 
-/// What was decided on the points of one group. Numbers in reasons are numbers of points.
+/// What was decided on the points of one group after the other. Numbers in reasons are numbers of points.
+#[derive(Default)]
 pub(crate) struct Ruling {
     /// Whether each point can be restored.
     pub(crate) chains: Vec<Chain>,
     /// Every reason to keep a point; a point without one is let go.
-    pub(crate) reasons: Vec<(u32, Reason)>,
+    pub(crate) reasons: Vec<(u32, Found)>,
     /// Why the others are let go.
-    pub(crate) drops: Vec<Option<DropReason>>,
+    pub(crate) drops: Vec<Option<Gone>>,
 }
 
 /// The moments that a policy derives from now.
@@ -72,71 +73,73 @@ pub(crate) fn candidates(points: &[Point], moments: &Moments) -> Vec<u32> {
 }
 
 pub(crate) fn is_candidate(point: &Point, moments: &Moments) -> bool {
-    point.link == Link::Full && standing(point, moments) == Standing::Sound
+    point.link() == Link::Full && standing(point, moments) == Standing::Sound
 }
 
-/// Decides on the points of one group, newest first.
-pub(crate) fn decide(points: &[Point], policy: &Policy, now: DateTime<Utc>) -> Ruling {
+/// Decides on the points of one group, newest first, and adds what it decides to what was decided on others.
+pub(crate) fn decide(points: &[Point], policy: &Policy, now: DateTime<Utc>, ruling: &mut Ruling) {
     let moments = Moments::of(policy, now);
-    let chains = chains(points);
+    let begin = ruling.chains.len();
+    ruling.chains.extend(chains(points));
+    let chains = &ruling.chains[begin..];
     let candidates = candidates(points, &moments);
-    let mut keep = Keep { kept: vec![false; points.len()], reasons: Vec::new() };
+    let mut keep = Keep { kept: vec![false; points.len()], reasons: &mut ruling.reasons };
 
-    for filled in slots::fill(points, &candidates, policy) {
-        let (tier, slot, rank) = (filled.tier, filled.slot, filled.rank);
+    slots::fill(points, &candidates, policy, |filled| {
+        let (tier, rank) = (filled.tier, filled.rank);
         let reason = match filled.how {
-            How::Represents => Reason::Slot { tier, slot, rank },
-            How::Oldest => Reason::Oldest { tier, slot, rank },
+            How::Represents => Found::Slot { tier, rank },
+            How::Oldest => Found::Oldest { tier, rank },
         };
         keep.add(filled.point as usize, reason);
-    }
-    keep_by_age(points, &moments, &chains, &mut keep);
-    keep_last_good(points, &moments, &chains, &mut keep);
+    });
+    keep_by_age(points, &moments, chains, &mut keep);
+    keep_last_good(points, &moments, chains, &mut keep);
     for (at, point) in points.iter().enumerate() {
         if point.marks.has(Marks::PINNED) {
-            keep.add(at, Reason::Pinned);
+            keep.add(at, Found::Pinned);
         }
     }
     keep_parents(points, &mut keep);
 
-    let mut drops = vec![None; points.len()];
-    explain_candidates(points, &candidates, policy, &keep.kept, &mut drops);
+    ruling.drops.resize(begin + points.len(), None);
+    let drops = &mut ruling.drops[begin..];
+    explain_candidates(points, &candidates, policy, &keep.kept, drops);
     for (at, point) in points.iter().enumerate() {
         if !keep.kept[at] && drops[at].is_none() {
             drops[at] = Some(match (standing(point, &moments), chains[at]) {
-                (Standing::Incomplete, _) => DropReason::Incomplete,
-                (_, chain) if !chain.is_restorable() => DropReason::Unrestorable(chain),
-                (Standing::Suspect, _) => DropReason::Suspect,
-                (Standing::Sound | Standing::Future, _) => DropReason::DeltaBehindWindow,
+                (Standing::Incomplete, _) => Gone::Incomplete,
+                (_, chain) if !chain.is_restorable() => Gone::Unrestorable(chain),
+                (Standing::Suspect, _) => Gone::Suspect,
+                (Standing::Sound | Standing::Future, _) => Gone::DeltaBehindWindow,
             });
         }
     }
-    Ruling { chains, reasons: keep.reasons, drops }
 }
 
-struct Keep {
+struct Keep<'r> {
     kept: Vec<bool>,
-    reasons: Vec<(u32, Reason)>,
+    reasons: &'r mut Vec<(u32, Found)>,
 }
 
-impl Keep {
-    fn add(&mut self, at: usize, reason: Reason) {
+impl Keep<'_> {
+    fn add(&mut self, at: usize, reason: Found) {
         self.kept[at] = true;
         self.reasons.push((number(at), reason));
     }
 }
 
 /// The recovery window and its anchor; the incomplete, the suspect and the future ones.
-fn keep_by_age(points: &[Point], moments: &Moments, chains: &[Chain], keep: &mut Keep) {
+fn keep_by_age(points: &[Point], moments: &Moments, chains: &[Chain], keep: &mut Keep<'_>) {
     for (at, point) in points.iter().enumerate() {
         let reason = match standing(point, moments) {
-            Standing::Future => Some(Reason::Future),
+            Standing::Future => Some(Found::Future),
             Standing::Incomplete => {
-                (point.time > moments.incomplete_start).then_some(Reason::IncompleteRecent)
+                (point.time > moments.incomplete_start).then_some(Found::IncompleteRecent)
             }
-            Standing::Suspect => (point.time >= moments.suspect_start).then_some(Reason::Suspect),
+            Standing::Suspect => (point.time >= moments.suspect_start).then_some(Found::Suspect),
             Standing::Sound => {
-                moments.window_start.is_some_and(|start| point.time >= start).then_some(Reason::InWindow)
+                moments.window_start.is_some_and(|start| point.time >= start).then_some(Found::InWindow)
             }
         };
         if let Some(reason) = reason {
@@ -150,12 +153,12 @@ fn keep_by_age(points: &[Point], moments: &Moments, chains: &[Chain], keep: &mut
             && standing(&points[at], moments) == Standing::Sound
     });
     if let Some(anchor) = anchor {
-        keep.add(anchor, Reason::Anchor);
+        keep.add(anchor, Found::Anchor);
     }
 }
 
 /// The newest restorable one and the newest verified one. Suspect ones count only where there is nothing better.
-fn keep_last_good(points: &[Point], moments: &Moments, chains: &[Chain], keep: &mut Keep) {
+fn keep_last_good(points: &[Point], moments: &Moments, chains: &[Chain], keep: &mut Keep<'_>) {
     let newest = |verified: bool| {
         let newest_of = |wanted| {
             (0..points.len()).find(|&at| {
@@ -167,30 +170,30 @@ fn keep_last_good(points: &[Point], moments: &Moments, chains: &[Chain], keep: &
         newest_of(Standing::Sound).or_else(|| newest_of(Standing::Suspect))
     };
     if let Some(at) = newest(false) {
-        keep.add(at, Reason::Newest);
+        keep.add(at, Found::Newest);
     }
     if let Some(at) = newest(true) {
-        keep.add(at, Reason::LastVerified);
+        keep.add(at, Found::LastVerified);
     }
 }
 
 /// Everything that a kept one needs, down to its full snapshot; each point is visited once.
 ///
 /// One that a lock holds stays as well, kept or not, and without its parent it would turn into an orphan.
-fn keep_parents(points: &[Point], keep: &mut Keep) {
+fn keep_parents(points: &[Point], keep: &mut Keep<'_>) {
     let mut needed = vec![false; points.len()];
     for start in 0..points.len() {
         if !keep.kept[start] && !points[start].marks.has(Marks::LOCKED) {
             continue;
         }
         let mut child = start;
-        while let Link::Parent(parent) = points[child].link {
+        while let Link::Parent(parent) = points[child].link() {
             let parent = parent as usize;
             if needed[parent] {
                 break;
             }
             needed[parent] = true;
-            keep.add(parent, Reason::ParentOfKept { child });
+            keep.add(parent, Found::ParentOfKept { child: number(child) });
             child = parent;
         }
     }
@@ -202,7 +205,7 @@ fn explain_candidates(
     candidates: &[u32],
     policy: &Policy,
     kept: &[bool],
-    drops: &mut [Option<DropReason>],
+    drops: &mut [Option<Gone>],
 ) {
     if candidates.iter().all(|&at| kept[at as usize]) {
         return;
@@ -231,9 +234,9 @@ fn explain_candidates(
             continue;
         }
         drops[at] = Some(match (represents, tiers.first()) {
-            (Some(tier), _) => DropReason::BeyondCounts { tier },
-            (None, Some((tier, _))) => DropReason::Displaced { tier: *tier, by },
-            (None, None) => DropReason::BeyondCounts { tier: Tier::Last },
+            (Some(tier), _) => Gone::BeyondCounts { tier },
+            (None, Some((tier, _))) => Gone::Displaced { tier: *tier, by: number(by) },
+            (None, None) => Gone::BeyondCounts { tier: Tier::Last },
         });
     }
 }

@@ -154,7 +154,7 @@ impl<'p, Id> Explanation<'p, Id> {
 #[must_use]
 pub fn explain<Id>(plan: &Plan<Id>, row: usize) -> Explanation<'_, Id> {
     let decision = plan.decision(row);
-    let endings = decision.reasons().iter().map(|reason| (*reason, ending(&decision, *reason))).collect();
+    let endings = decision.reasons().map(|reason| (reason, ending(&decision, reason))).collect();
     let remedies = if decision.outcome() == Outcome::Keep { Vec::new() } else { remedies(&decision) };
     Explanation { decision, endings, remedies }
 }
@@ -204,7 +204,7 @@ fn count_remedies<Id>(decision: &Decision<'_, Id>) -> Vec<Remedy> {
     let point = |&row: &u32| {
         let snapshot = &plan.snapshots()[row as usize];
         let link = if snapshot.kind() == Kind::Full { Link::Full } else { Link::Missing };
-        Point { time: snapshot.time(), link, marks: snapshot.marks() }
+        Point::new(snapshot.time(), link, snapshot.marks())
     };
     let points: Vec<Point> = rows.iter().map(point).collect();
     let candidates = decide::candidates(&points, &moments);
@@ -215,9 +215,13 @@ fn count_remedies<Id>(decision: &Decision<'_, Id>) -> Vec<Remedy> {
     let least = |tier| {
         let counts: Counts = plan.policy().counts().with(tier, Count::All);
         let policy = plan.policy().clone().with_counts(counts).ok()?;
-        let filled = slots::fill(&points, &candidates, &policy);
-        let found = filled.iter().find(|filled| filled.tier == tier && is_this(filled.point))?;
-        Some(Remedy::RaiseCount { tier, to: found.rank })
+        let mut rank = None;
+        slots::fill(&points, &candidates, &policy, |filled| {
+            if filled.tier == tier && is_this(filled.point) {
+                rank.get_or_insert(filled.rank);
+            }
+        });
+        Some(Remedy::RaiseCount { tier, to: rank? })
     };
     Tier::ALL.into_iter().filter_map(least).collect()
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::decide;
+use crate::decide::{self, Ruling};
 use crate::period::{self, Tier};
 use crate::plan::Plan;
 use crate::point::{Link, Point, number};
@@ -179,7 +179,8 @@ impl Group {
             numbers[member] = Some(number(at));
         }
         let points: Vec<Point> = self.alive.iter().map(|&at| self.point(at, &numbers, day.end)).collect();
-        let ruling = decide::decide(&points, policy, day.end);
+        let mut ruling = Ruling::default();
+        decide::decide(&points, policy, day.end, &mut ruling);
         let mut kept = vec![false; points.len()];
         for (at, _) in &ruling.reasons {
             kept[*at as usize] = true;
@@ -214,6 +215,6 @@ impl Group {
             (Kind::Delta, Some(parent)) => Link::Parent(parent),
             (Kind::Delta, None) => Link::Missing,
         };
-        Point { time: member.time, link, marks: member.marks.locked_at(member.locked_until, now) }
+        Point::new(member.time, link, member.marks.locked_at(member.locked_until, now))
     }
 }

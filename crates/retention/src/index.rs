@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::hash::{BuildHasher, Hash, RandomState};
 
 use crate::error::Error;
-use crate::point::number;
+use crate::point::{Place, number};
 use crate::snapshot::{Kind, Snapshot};
 
 /// The group of each row, as its place among the groups' names in order.
@@ -42,7 +42,7 @@ pub(crate) fn group_ranks<Id>(snapshots: &[Snapshot<Id>]) -> Vec<u32> {
 pub(crate) fn parents<Id: Eq + Hash + Display>(
     snapshots: &[Snapshot<Id>],
     groups: &[u32],
-) -> Result<Vec<Option<u32>>, Error> {
+) -> Result<Vec<Option<Place>>, Error> {
     let mut rows = Rows::new(snapshots, groups);
     for (row, snapshot) in snapshots.iter().enumerate() {
         if rows.insert(number(row)).is_some() {
@@ -54,7 +54,7 @@ pub(crate) fn parents<Id: Eq + Hash + Display>(
     }
     let parent = |(row, snapshot): (usize, &Snapshot<Id>)| match snapshot.kind() {
         Kind::Full => None,
-        Kind::Delta => snapshot.parent().and_then(|id| rows.find(groups[row], id)),
+        Kind::Delta => snapshot.parent().and_then(|id| rows.find(groups[row], id)).map(Place::new),
     };
     Ok(snapshots.iter().enumerate().map(parent).collect())
 }
@@ -65,12 +65,12 @@ struct Rows<'s, Id> {
     groups: &'s [u32],
     hasher: RandomState,
     /// A part of the hash, and the row; half of the places stay free.
-    places: Vec<Option<(u32, u32)>>,
+    places: Vec<(u32, Option<Place>)>,
 }
 
 impl<'s, Id: Eq + Hash> Rows<'s, Id> {
     fn new(snapshots: &'s [Snapshot<Id>], groups: &'s [u32]) -> Self {
-        let places = vec![None; (snapshots.len() * 2).next_power_of_two()];
+        let places = vec![(0, None); (snapshots.len() * 2).next_power_of_two()];
         Self { snapshots, groups, hasher: RandomState::new(), places }
     }
 
@@ -78,14 +78,14 @@ impl<'s, Id: Eq + Hash> Rows<'s, Id> {
     fn insert(&mut self, row: u32) -> Option<u32> {
         let (group, id) = (self.groups[row as usize], self.snapshots[row as usize].id());
         let (tag, place) = self.look_up(group, id);
-        let there = self.places[place].map(|(_, row)| row);
-        self.places[place] = Some((tag, row));
+        let there = self.places[place].1.map(Place::get);
+        self.places[place] = (tag, Some(Place::new(row)));
         there
     }
 
     fn find(&self, group: u32, id: &Id) -> Option<u32> {
         let (_, place) = self.look_up(group, id);
-        self.places[place].map(|(_, row)| row)
+        self.places[place].1.map(Place::get)
     }
 
     /// The place of this group and id, or the free one where they belong.
@@ -95,8 +95,8 @@ impl<'s, Id: Eq + Hash> Rows<'s, Id> {
         let (tag, start) = ((hash >> 32) as u32, hash as usize);
         let mask = self.places.len() - 1;
         let mut place = start & mask;
-        while let Some((other, row)) = self.places[place] {
-            let row = row as usize;
+        while let (other, Some(row)) = self.places[place] {
+            let row = row.get() as usize;
             if other == tag && self.groups[row] == group && self.snapshots[row].id() == id {
                 break;
             }

@@ -5,6 +5,7 @@ mod decide;
 mod error;
 mod explain;
 mod forecast;
+mod found;
 mod index;
 mod lock;
 mod period;

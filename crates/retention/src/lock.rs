@@ -128,7 +128,7 @@ fn own_need<Id>(decision: &Decision<'_, Id>, locking: &Locking) -> Option<(DateT
     let mut need = None;
     let mut finest = true;
     for reason in decision.reasons() {
-        let until = match *reason {
+        let until = match reason {
             Reason::Slot { tier, rank, .. } | Reason::Oldest { tier, rank, .. } => {
                 let is_over = period::is_over(tier, policy.time_zone(), time, now);
                 let counts = std::mem::take(&mut finest) || is_over;
@@ -163,7 +163,7 @@ fn add_anchors<Id>(plan: &Plan<Id>, locking: &Locking, needs: &mut [Option<(Date
         for &row in rows {
             let decision = plan.decision(row as usize);
             let snapshot = decision.snapshot();
-            if decision.reasons().contains(&Reason::Anchor) {
+            if decision.reasons().any(|reason| reason == Reason::Anchor) {
                 let until = next.map_or_else(
                     || add(plan.now(), locking.open_ended),
                     |next| add(next, plan.policy().recovery_window()),

@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 
 use crate::decide::{self, Ruling};
 use crate::error::Error;
+use crate::found::{Found, Gone};
 use crate::period::Tier;
-use crate::point::{Chain, Link};
+use crate::point::{Chain, Place};
 use crate::policy::Policy;
 use crate::reason::{DropReason, Reason};
 use crate::snapshot::Snapshot;
@@ -57,8 +58,10 @@ pub struct Summary {
 pub struct Plan<Id> {
     snapshots: Vec<Snapshot<Id>>,
     verdicts: Vec<Verdict>,
+    /// The row that each row needs.
+    parents: Vec<Option<Place>>,
     /// The reasons of all rows, one after the other.
-    reasons: Vec<Reason>,
+    reasons: Vec<Found>,
     /// Rows by group, newest first.
     order: Vec<u32>,
     policy: Policy,
@@ -68,11 +71,9 @@ pub struct Plan<Id> {
 #[derive(Debug, Clone, Copy)]
 struct Verdict {
     chain: Chain,
-    drop: Option<DropReason>,
+    drop: Option<Gone>,
     /// Where its reasons begin; they end where the next row's begin.
     reasons: u32,
-    /// The row that it needs.
-    parent: Option<u32>,
 }
 
 impl<Id: Ord + Hash + Display> Plan<Id> {
@@ -81,50 +82,44 @@ impl<Id: Ord + Hash + Display> Plan<Id> {
         if snapshots.len() > (u32::MAX / 16) as usize {
             return Err(Error::TooMany { count: snapshots.len() });
         }
-        let Sorted { order, points, groups } = sorted(&snapshots, now)?;
-        let nothing = Verdict { chain: Chain::Whole, drop: None, reasons: 0, parent: None };
-        let mut verdicts = vec![nothing; snapshots.len()];
-        let mut reasons: Vec<(u32, Reason)> = Vec::new();
+        let Sorted { order, points, parents, groups } = sorted(&snapshots, now)?;
+        let mut ruling = Ruling {
+            chains: Vec::with_capacity(points.len()),
+            drops: Vec::with_capacity(points.len()),
+            reasons: Vec::new(),
+        };
         let mut begin = 0;
         for count in groups {
             let group = begin..begin + count;
             begin += count;
-            let (rows, points) = (&order[group.clone()], &points[group]);
-            for (&row, point) in rows.iter().zip(points) {
-                if let Link::Parent(parent) = point.link {
-                    verdicts[row as usize].parent = Some(rows[parent as usize]);
-                }
-            }
-            hand_out(decide::decide(points, policy, now), rows, &mut verdicts, &mut reasons);
+            let told = ruling.reasons.len();
+            decide::decide(&points[group.clone()], policy, now, &mut ruling);
+            name_rows(&mut ruling, group.start, told, &order[group]);
         }
         drop(points);
+        let Ruling { chains, drops, reasons } = ruling;
+        let mut verdicts = vec![Verdict { chain: Chain::Whole, drop: None, reasons: 0 }; snapshots.len()];
+        for ((chain, drop), &row) in chains.into_iter().zip(drops).zip(&order) {
+            verdicts[row as usize] = Verdict { chain, drop, reasons: 0 };
+        }
         let reasons = by_row(&reasons, &mut verdicts);
-        Ok(Self { snapshots, verdicts, reasons, order, policy: policy.clone(), now })
+        Ok(Self { snapshots, verdicts, parents, reasons, order, policy: policy.clone(), now })
     }
 }
 
-/// Turns numbers of points into rows.
-fn hand_out(ruling: Ruling, group: &[u32], verdicts: &mut [Verdict], reasons: &mut Vec<(u32, Reason)>) {
-    let row = |point: usize| group[point] as usize;
-    for (point, (chain, drop)) in ruling.chains.into_iter().zip(ruling.drops).enumerate() {
-        let verdict = &mut verdicts[row(point)];
-        verdict.chain = chain;
-        verdict.drop = match drop {
-            Some(DropReason::Displaced { tier, by }) => Some(DropReason::Displaced { tier, by: row(by) }),
-            other => other,
-        };
+/// Turns numbers of points into rows, in what was decided on a group's `rows`.
+fn name_rows(ruling: &mut Ruling, first_drop: usize, first_reason: usize, rows: &[u32]) {
+    for drop in ruling.drops[first_drop..].iter_mut().flatten() {
+        *drop = drop.in_rows(rows);
     }
-    reasons.extend(ruling.reasons.into_iter().map(|(point, reason)| {
-        let reason = match reason {
-            Reason::ParentOfKept { child } => Reason::ParentOfKept { child: row(child) },
-            other => other,
-        };
-        (group[point as usize], reason)
-    }));
+    for (point, reason) in &mut ruling.reasons[first_reason..] {
+        *point = rows[*point as usize];
+        *reason = reason.in_rows(rows);
+    }
 }
 
 /// Puts the reasons of each row together, in the order in which they were found.
-fn by_row(found: &[(u32, Reason)], verdicts: &mut [Verdict]) -> Vec<Reason> {
+fn by_row(found: &[(u32, Found)], verdicts: &mut [Verdict]) -> Vec<Found> {
     for (row, _) in found {
         verdicts[*row as usize].reasons += 1;
     }
@@ -134,8 +129,8 @@ fn by_row(found: &[(u32, Reason)], verdicts: &mut [Verdict]) -> Vec<Reason> {
         verdict.reasons = begin;
         begin += count;
     }
-    // `Reason::Pinned` only fills the places until the real ones are in.
-    let mut reasons = vec![Reason::Pinned; found.len()];
+    // `Found::Pinned` only fills the places until the real ones are in.
+    let mut reasons = vec![Found::Pinned; found.len()];
     for (row, reason) in found {
         let next = &mut verdicts[*row as usize].reasons;
         reasons[*next as usize] = *reason;
@@ -222,7 +217,7 @@ impl<Id> Plan<Id> {
     }
 
     pub(crate) fn parent(&self, row: usize) -> Option<u32> {
-        self.verdicts[row].parent
+        self.parents[row].map(Place::get)
     }
 
     /// The snapshots that the plan is over, in the order of the input.
@@ -314,7 +309,7 @@ impl<'p, Id> Decision<'p, Id> {
     /// What is to become of it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        if !self.reasons().is_empty() {
+        if self.is_kept() {
             return Outcome::Keep;
         }
         match self.snapshot().lock() {
@@ -326,12 +321,17 @@ impl<'p, Id> Decision<'p, Id> {
     /// Whether it stays.
     #[must_use]
     pub fn is_kept(&self) -> bool {
-        !self.reasons().is_empty()
+        !self.found().is_empty()
     }
 
-    /// Every reason to keep it; empty when the policy lets it go.
+    /// Every reason to keep it; none when the policy lets it go.
     #[must_use]
-    pub fn reasons(&self) -> &'p [Reason] {
+    pub fn reasons(&self) -> impl ExactSizeIterator<Item = Reason> + Clone + use<'p, Id> {
+        let (zone, time) = (self.plan.policy.time_zone(), self.snapshot().time());
+        self.found().iter().map(move |found| found.told(zone, time))
+    }
+
+    fn found(&self) -> &'p [Found] {
         let begin = self.plan.verdicts[self.row].reasons as usize;
         let end = self
             .plan
@@ -344,7 +344,7 @@ impl<'p, Id> Decision<'p, Id> {
     /// Why the policy lets it go, when it does.
     #[must_use]
     pub fn drop_reason(&self) -> Option<DropReason> {
-        self.plan.verdicts[self.row].drop
+        self.plan.verdicts[self.row].drop.map(Gone::told)
     }
 
     /// Whether it can be restored: it and everything it needs are there.

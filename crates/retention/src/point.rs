@@ -1,15 +1,53 @@
 //! The form in which one group's snapshots are decided on: numbered, newest first, without ids.
 
+use std::num::NonZeroU32;
+
 use chrono::{DateTime, Utc};
 
-use crate::snapshot::Marks;
+use crate::snapshot::{Kind, Marks};
 
 /// A snapshot without its id. Its number is its place in the group, newest first.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Point {
     pub(crate) time: DateTime<Utc>,
-    pub(crate) link: Link,
+    /// What a delta needs, where it is in the list.
+    parent: Option<Place>,
+    kind: Kind,
     pub(crate) marks: Marks,
+}
+
+impl Point {
+    pub(crate) fn new(time: DateTime<Utc>, link: Link, marks: Marks) -> Self {
+        let (kind, parent) = match link {
+            Link::Full => (Kind::Full, None),
+            Link::Parent(parent) => (Kind::Delta, Some(Place::new(parent))),
+            Link::Missing => (Kind::Delta, None),
+        };
+        Self { time, parent, kind, marks }
+    }
+
+    pub(crate) fn link(&self) -> Link {
+        match (self.kind, self.parent) {
+            (Kind::Full, _) => Link::Full,
+            (Kind::Delta, Some(parent)) => Link::Parent(parent.get()),
+            (Kind::Delta, None) => Link::Missing,
+        }
+    }
+}
+
+/// A row, or the number of a point, where there may be none: four bytes as an `Option` too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place(NonZeroU32);
+
+impl Place {
+    /// A plan refuses far fewer than could not be told apart.
+    pub(crate) fn new(number: u32) -> Self {
+        Self(NonZeroU32::MIN.saturating_add(number))
+    }
+
+    pub(crate) fn get(self) -> u32 {
+        self.0.get() - 1
+    }
 }
 
 /// What a snapshot needs to be restored.
@@ -63,7 +101,7 @@ pub(crate) fn chains(points: &[Point]) -> Vec<Chain> {
                 Seen::OnTheWay => break Chain::Cyclic,
                 Seen::Not => {}
             }
-            match points[at].link {
+            match points[at].link() {
                 Link::Full => {
                     let chain = own(points[at]).unwrap_or(Chain::Whole);
                     seen[at] = Seen::Known(chain);
@@ -111,7 +149,7 @@ mod tests {
 
     fn points(links: &[Link]) -> Vec<Point> {
         let marks = Marks::default();
-        links.iter().map(|&link| Point { time: DateTime::UNIX_EPOCH, link, marks }).collect()
+        links.iter().map(|&link| Point::new(DateTime::UNIX_EPOCH, link, marks)).collect()
     }
 
     #[test]

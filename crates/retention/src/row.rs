@@ -150,7 +150,7 @@ impl<'p, Id: Display> From<Decision<'p, Id>> for PlanRow<'p, Id> {
             group: snapshot.group(),
             time: snapshot.time(),
             keep: decision.is_kept(),
-            reasons: decision.reasons().iter().map(|reason| reason_row(&decision, reason)).collect(),
+            reasons: decision.reasons().map(|reason| reason_row(&decision, reason)).collect(),
             drop_reason: decision.drop_reason().map(|reason| reason.as_str()),
             drop_detail: decision.drop_reason().map(|reason| decision.say_drop(reason)),
             locked_until: snapshot.lock(),
@@ -159,8 +159,8 @@ impl<'p, Id: Display> From<Decision<'p, Id>> for PlanRow<'p, Id> {
     }
 }
 
-fn reason_row<Id: Display>(decision: &Decision<'_, Id>, reason: &Reason) -> ReasonRow {
-    ReasonRow { rule: reason.rule(), slot: reason.slot(), rank: reason.rank(), detail: decision.say(*reason) }
+fn reason_row<Id: Display>(decision: &Decision<'_, Id>, reason: Reason) -> ReasonRow {
+    ReasonRow { rule: reason.rule(), slot: reason.slot(), rank: reason.rank(), detail: decision.say(reason) }
 }
 
 impl<Id: Display> Plan<Id> {

@@ -2,7 +2,7 @@
 
 use chrono::NaiveDateTime;
 
-use crate::period::{self, Slot, Tier};
+use crate::period::{self, Tier};
 use crate::point::{Point, number};
 use crate::policy::{Count, Counting, Policy};
 
@@ -11,7 +11,6 @@ use crate::policy::{Count, Counting, Policy};
 pub(crate) struct Filled {
     pub(crate) point: u32,
     pub(crate) tier: Tier,
-    pub(crate) slot: Option<Slot>,
     pub(crate) rank: u32,
     pub(crate) how: How,
 }
@@ -25,17 +24,15 @@ pub(crate) enum How {
     Oldest,
 }
 
-/// Fills the slots of every tier from `candidates` (numbers of points, newest first).
-pub(crate) fn fill(points: &[Point], candidates: &[u32], policy: &Policy) -> Vec<Filled> {
-    let mut filled = Vec::new();
+/// Fills the slots of every tier from `candidates` (numbers of points, newest first), and tells of each.
+pub(crate) fn fill(points: &[Point], candidates: &[u32], policy: &Policy, mut tell: impl FnMut(Filled)) {
     let mut taken = match policy.counting() {
         Counting::Exclusive => Taken::Once(vec![false; candidates.len()]),
         Counting::Shared => Taken::Often,
     };
     for (tier, count) in policy.counts().used() {
-        fill_tier(points, candidates, policy, tier, count, &mut taken, &mut filled);
+        fill_tier(points, candidates, policy, tier, count, &mut taken, &mut tell);
     }
-    filled
 }
 
 /// Which candidates are no longer to be had.
@@ -68,7 +65,7 @@ fn fill_tier(
     tier: Tier,
     count: Count,
     taken: &mut Taken,
-    filled: &mut Vec<Filled>,
+    tell: &mut impl FnMut(Filled),
 ) {
     let wall_clock = |point: u32| period::wall_clock(policy.time_zone(), points[point as usize].time);
     let mut periods = Periods::new(tier);
@@ -89,7 +86,7 @@ fn fill_tier(
         if taken.is_free(place) {
             taken.take(place);
             rank += 1;
-            filled.push(Filled { point, tier, slot: period::slot(tier, at), rank, how });
+            tell(Filled { point, tier, rank, how });
         }
     }
 }

@@ -17,8 +17,8 @@ use chrono::{DateTime, Utc};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot<Id> {
     id: Id,
-    // Boxed because most have none: a million snapshots should stay small.
-    parent: Option<Box<Id>>,
+    // Not boxed: where there are chains, most have one, and a box of its own takes more memory than the place of an id.
+    parent: Option<Id>,
     // Shared, because many have the same.
     group: Arc<str>,
     time: DateTime<Utc>,
@@ -83,7 +83,7 @@ impl<Id> Snapshot<Id> {
 
     /// A snapshot that needs `parent`, of the same group, to be restored.
     pub fn delta(id: Id, time: DateTime<Utc>, parent: Id) -> Self {
-        Self { parent: Some(Box::new(parent)), ..Self::orphan(id, time) }
+        Self { parent: Some(parent), ..Self::orphan(id, time) }
     }
 
     /// A delta whose parent nobody knows: listed, and never counted as restorable.
@@ -151,7 +151,7 @@ impl<Id> Snapshot<Id> {
 
     /// What a delta needs to be restored.
     pub fn parent(&self) -> Option<&Id> {
-        self.parent.as_deref()
+        self.parent.as_ref()
     }
 
     /// The group it belongs to.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::Error;
 use crate::index;
-use crate::point::{Link, Point, number};
+use crate::point::{Link, Place, Point, number};
 use crate::snapshot::{Kind, Marks, Snapshot};
 
 /// What is needed of a row to sort it and to decide on it: copied out, because snapshots are large and lie in another order.
@@ -20,13 +20,13 @@ struct Key {
 }
 
 impl Key {
-    fn point(&self, parents: &[Option<u32>], numbers: &[u32]) -> Point {
+    fn point(&self, parents: &[Option<Place>], numbers: &[u32]) -> Point {
         let link = match (self.kind, parents[self.row as usize]) {
             (Kind::Full, _) => Link::Full,
-            (Kind::Delta, Some(parent)) => Link::Parent(numbers[parent as usize]),
+            (Kind::Delta, Some(parent)) => Link::Parent(numbers[parent.get() as usize]),
             (Kind::Delta, None) => Link::Missing,
         };
-        Point { time: self.time, link, marks: self.marks }
+        Point::new(self.time, link, self.marks)
     }
 }
 
@@ -34,6 +34,8 @@ impl Key {
 pub(crate) struct Sorted {
     pub(crate) order: Vec<u32>,
     pub(crate) points: Vec<Point>,
+    /// The row of each row's parent.
+    pub(crate) parents: Vec<Option<Place>>,
     /// How many each group has.
     pub(crate) groups: Vec<usize>,
 }
@@ -56,8 +58,9 @@ pub(crate) fn sorted<Id: Ord + Hash + Display>(
         }
     }
     let order = keys.iter().map(|key| key.row).collect();
-    let points = keys.iter().map(|key| key.point(&parents, &numbers)).collect();
-    Ok(Sorted { order, points, groups })
+    // Taken apart while they are turned into points, which then lie where the keys did.
+    let points = keys.into_iter().map(|key| key.point(&parents, &numbers)).collect();
+    Ok(Sorted { order, points, parents, groups })
 }
 
 /// Rows by group, newest first; of equal times the greater id comes first.

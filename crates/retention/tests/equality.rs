@@ -107,11 +107,8 @@ fn compare(recorded: &str, series: &str, program: Program) -> usize {
         let ours: BTreeMap<String, Vec<String>> = plan
             .decisions()
             .map(|decision| {
-                let words = |reason: &Reason| in_their_words(*reason, program, has_oldest);
-                (
-                    decision.snapshot().id().clone(),
-                    decision.reasons().iter().filter_map(words).collect::<Vec<_>>(),
-                )
+                let words = |reason| in_their_words(reason, program, has_oldest);
+                (decision.snapshot().id().clone(), decision.reasons().filter_map(words).collect::<Vec<_>>())
             })
             .filter(|(_, reasons)| !reasons.is_empty())
             .collect();

@@ -15,6 +15,7 @@
 pub mod args;
 mod error;
 mod home;
+mod open_store;
 mod place;
 mod progress;
 mod report;
@@ -27,9 +28,10 @@ mod world;
 
 pub use error::CliError;
 pub use home::{Home, HomeLock};
+pub use open_store::{open_store, store_directory};
 pub use progress::{Meter, ProgressMode, metered};
 pub use report::{Mode, Report, Rows};
-pub use session::{Session, open_store_url, store_directory};
+pub use session::Session;
 pub use shelf::Shelf;
 pub use world::{Interrupts, World};
 

@@ -1,12 +1,13 @@
 use crate::args::GlobalArgs;
 use crate::home::Home;
+use crate::open_store::open_store;
 use crate::place;
 use crate::report::message_of;
 use crate::settings::{self, AppSettings, ContextSettings, Settings, SettingsError, StoreSettings};
 use crate::world::World;
 use crate::{CliError, ProgressMode};
 use backup_contract::{AppSlug, ContextName};
-use backup_store::{DirStore, Holder, Lease, LeaseRequest, Store, outside_git_work_tree};
+use backup_store::{Holder, Lease, LeaseRequest, Store, outside_git_work_tree};
 use chrono::{DateTime, Utc};
 use paas_state::{AllowList, ContextDir, Identities, Recipients};
 use restore_guard::{ActOutcome, Action, TrailEvent, TrustedWriters};
@@ -202,7 +203,7 @@ impl<'w> Session<'w> {
     /// [`CliError::Settings`], [`CliError::Store`]; [`CliError::StoreEmptied`] where this home has stored before and
     /// nothing of that is there.
     pub fn open_store(&self) -> Result<Box<dyn Store>, CliError> {
-        let store = Box::new(open_store_url(&self.store_settings()?.url, self)?);
+        let store = open_store(self.store_settings()?, self)?;
         place::refuse_emptied(self, &*store)?;
         Ok(store)
     }
@@ -415,40 +416,4 @@ fn keep<T>(lease: Lease<'_>, work: impl FnOnce(&AtomicBool) -> Result<T, CliErro
             (Err(panic), _) => std::panic::resume_unwind(panic),
         }
     })
-}
-
-/// Opens the store of a URL.
-///
-/// # Errors
-/// [`CliError::Settings`] for a URL that names no directory; [`CliError::Store`].
-pub fn open_store_url(url: &str, session: &Session<'_>) -> Result<DirStore, CliError> {
-    Ok(DirStore::open(store_directory(url, session)?)?)
-}
-
-/// The directory that a store URL names.
-///
-/// # Errors
-/// [`CliError::Settings`].
-pub fn store_directory(url: &str, session: &Session<'_>) -> Result<PathBuf, CliError> {
-    let invalid = |reason: &str| SettingsError::StoreUrl { url: redacted(url), reason: reason.to_owned() };
-    let path = match url.split_once("://") {
-        Some(("file", path)) => PathBuf::from(path),
-        Some((scheme, _)) => {
-            return Err(invalid(&format!("this version opens directories (file://), not '{scheme}'")).into());
-        }
-        None => session.expand(Path::new(url))?,
-    };
-    if path.is_absolute() {
-        Ok(path)
-    } else {
-        Err(invalid("the directory must be given from the root").into())
-    }
-}
-
-/// A URL without what may be a password.
-fn redacted(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://<redacted>@{host}"),
-        _ => url.to_owned(),
-    }
 }

@@ -1,5 +1,5 @@
 use super::{Make, code, get, key, put};
-use crate::{Deletion, Lock, LockKeeper, LockMode, PutOptions, Store, WriteOnceKeeper, put_bytes};
+use crate::{Deletion, Lock, LockKeeper, LockMode, ObjectRef, PutOptions, Store, WriteOnceKeeper, put_bytes};
 use chrono::{DateTime, Utc};
 
 /// Far enough that a server whose clock nobody turns keeps such a lock.
@@ -48,31 +48,63 @@ pub(super) fn hold(make: Make<'_>) {
 pub(super) fn grow(make: Make<'_>) {
     use LockMode::{Compliance, Governance};
     let store = make();
+    let keeper = keeper(&*store);
+    if keeper == LockKeeper::Nobody {
+        return;
+    }
+    let (first, second) = (key("a/b"), key("a/c"));
+    put(&*store, "a/b", b"x").unwrap();
+    assert_eq!(store.lock_of(&first, None).unwrap(), None);
+    asks(&*store, &first, lock(Governance, 100), Some(lock(Governance, 100)));
+    asks(&*store, &first, lock(Governance, 50), Some(lock(Governance, 100)));
+    asks(&*store, &first, lock(Governance, 200), Some(lock(Governance, 200)));
+    asks(&*store, &first, lock(Compliance, 150), None);
+    // A server may want a bypass of the weaker lock for the stronger one, and no lock is ever bypassed.
+    let stronger = store.lock(&first, None, lock(Compliance, 200));
+    if keeper == LockKeeper::Server && stronger.is_err() {
+        assert_eq!(code(stronger), "object-locked");
+        assert_eq!(store.lock_of(&first, None).unwrap(), Some(lock(Governance, 200)));
+    } else {
+        stronger.unwrap();
+        assert_eq!(store.lock_of(&first, None).unwrap(), Some(lock(Compliance, 200)));
+    }
+    let options = PutOptions { lock: Some(lock(Compliance, 200)), size_hint: None };
+    put_bytes(&*store, &second, b"x", &options).unwrap();
+    asks(&*store, &second, lock(Governance, 100), Some(lock(Compliance, 200)));
+    asks(&*store, &second, lock(Governance, 300), None);
+    asks(&*store, &second, lock(Compliance, 300), Some(lock(Compliance, 300)));
+    assert_eq!(store.delete(&second, None, at(299)).unwrap(), Deletion::Locked(lock(Compliance, 300)));
+}
+
+/// Asks for a lock, and compares what is then held; `None` where that must be refused.
+fn asks(store: &dyn Store, name: &crate::Key, asked: Lock, then: Option<Lock>) {
+    let before = store.lock_of(name, None).unwrap();
+    let done = store.lock(name, None, asked);
+    match then {
+        Some(_) => done.unwrap(),
+        None => assert_eq!(code(done), "object-locked", "{asked:?} over {before:?}"),
+    }
+    assert_eq!(store.lock_of(name, None).unwrap(), then.or(before), "{asked:?}");
+}
+
+pub(super) fn batch(make: Make<'_>) {
+    let store = make();
     if keeper(&*store) == LockKeeper::Nobody {
         return;
     }
-    let name = key("a/b");
-    put(&*store, "a/b", b"x").unwrap();
-    assert_eq!(store.lock_of(&name, None).unwrap(), None);
-    for (asked, then) in [
-        (lock(Governance, 100), Some(lock(Governance, 100))),
-        (lock(Governance, 50), Some(lock(Governance, 100))),
-        (lock(Governance, 200), Some(lock(Governance, 200))),
-        (lock(Compliance, 150), None),
-        (lock(Compliance, 200), Some(lock(Compliance, 200))),
-        (lock(Governance, 100), Some(lock(Compliance, 200))),
-        (lock(Governance, 300), None),
-        (lock(Compliance, 300), Some(lock(Compliance, 300))),
-    ] {
-        let before = store.lock_of(&name, None).unwrap();
-        let done = store.lock(&name, None, asked);
-        match then {
-            Some(_) => done.unwrap(),
-            None => assert_eq!(code(done), "object-locked", "{asked:?} over {before:?}"),
-        }
-        assert_eq!(store.lock_of(&name, None).unwrap(), then.or(before), "{asked:?}");
+    let held = lock(LockMode::Governance, 100);
+    let mut objects = Vec::new();
+    for number in 0..10 {
+        let name = key(&format!("a/{number}"));
+        let options = PutOptions { lock: (number % 3 == 0).then_some(held), size_hint: None };
+        let version = put_bytes(&*store, &name, b"x", &options).unwrap().meta.version;
+        objects.push(ObjectRef { key: name, version });
     }
-    assert_eq!(store.delete(&name, None, at(299)).unwrap(), Deletion::Locked(lock(Compliance, 300)));
+    for (number, answer) in store.delete_many(&objects, at(0)).unwrap().into_iter().enumerate() {
+        let expected = if number % 3 == 0 { Deletion::Locked(held) } else { Deletion::Deleted };
+        assert_eq!(answer.unwrap(), expected, "a/{number}");
+    }
+    assert_eq!(super::keys(&*store, "", None), ["a/0", "a/3", "a/6", "a/9"]);
 }
 
 pub(super) fn belong(make: Make<'_>) {

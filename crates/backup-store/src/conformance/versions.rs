@@ -1,5 +1,5 @@
 use super::{Make, code, get, key, keys, put};
-use crate::{Deletion, Version, read_bytes};
+use crate::{Deletion, ObjectRef, Version, read_bytes};
 use chrono::DateTime;
 use std::collections::BTreeSet;
 
@@ -15,6 +15,33 @@ pub(super) fn missing(make: Make<'_>) {
     assert_eq!(code(store.head(&key("x"), Some(&never))), "object-not-found");
     assert_eq!(store.delete(&key("x"), Some(&never), DateTime::UNIX_EPOCH).unwrap(), Deletion::Missing);
     assert_eq!(keys(&*store, "", None), ["a/b/c"]);
+}
+
+/// Many at once, some of them twice, some of them not there.
+pub(super) fn batches(make: Make<'_>) {
+    let store = make();
+    let names: Vec<_> = (0..25).map(|number| format!("many/{number:02}")).collect();
+    let mut objects = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let version = put(&*store, name, b"x").unwrap().meta.version;
+        objects.push(ObjectRef { key: key(name), version: version.filter(|_| number % 2 == 0) });
+    }
+    let kept = objects.split_off(20);
+    objects.push(ObjectRef { key: key("not/there"), version: None });
+    let answers = store.delete_many(&objects, DateTime::UNIX_EPOCH).unwrap();
+    assert_eq!(answers.len(), objects.len());
+    for (object, answer) in objects.iter().zip(&answers) {
+        let answer = answer.as_ref().unwrap();
+        let was_not_there = object.key.as_str() == "not/there" && *answer == Deletion::Missing;
+        assert!(was_not_there || *answer == Deletion::Deleted, "{object:?}: {answer:?}");
+    }
+    let left: Vec<_> = kept.iter().map(|object| object.key.to_string()).collect();
+    assert_eq!(keys(&*store, "", None), left);
+    let versions = store.list_versions(&crate::Prefix::all()).unwrap();
+    assert_eq!(versions.count(), left.len(), "for good, not only hidden");
+    assert!(store.delete_many(&[], DateTime::UNIX_EPOCH).unwrap().is_empty());
+    assert!(!store.is_held(&key(&left[0]), None).unwrap());
+    assert_eq!(code(store.is_held(&key("not/there"), None)), "object-not-found");
 }
 
 pub(super) fn incarnations(make: Make<'_>) {

@@ -98,7 +98,7 @@ pub(super) fn any_key(make: Make<'_>) {
     let mut all = vec![
         "plain",
         "with space",
-        " ",
+        "spaces/ ",
         "plus+plus",
         "percent%20/%2F",
         "question?mark=1&b",

@@ -4,7 +4,7 @@ use super::DirStore;
 use super::tree::{OWN, descend, descend_or_make, prune, split, sync_up};
 use super::upload::held_temp;
 use crate::handle::failed;
-use crate::{Error, Key, Lock, LockMode, Result};
+use crate::{Error, Key, Lock, Result};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
@@ -38,23 +38,6 @@ fn record_of(key: &Key) -> String {
     path
 }
 
-/// The lock that results from asking for `asked` where `held` is, or `None` when it cannot be had without taking something
-/// away: a shorter time or a weaker mode for something more of the other.
-fn extended(held: Lock, asked: Lock) -> Option<Lock> {
-    let strength = |lock: Lock| match lock.mode {
-        LockMode::Governance => 0,
-        LockMode::Compliance => 1,
-    };
-    let covers = |a: Lock, b: Lock| strength(a) >= strength(b) && a.until >= b.until;
-    if covers(held, asked) {
-        Some(held)
-    } else if covers(asked, held) {
-        Some(asked)
-    } else {
-        None
-    }
-}
-
 impl DirStore {
     pub(super) fn read_lock(&self, key: &Key) -> Result<Option<Lock>> {
         let path = record_of(key);
@@ -75,7 +58,7 @@ impl DirStore {
     pub(super) fn extend_lock(&self, key: &Key, asked: Lock) -> Result<()> {
         let lock = match self.read_lock(key)? {
             None => asked,
-            Some(held) => match extended(held, asked) {
+            Some(held) => match held.extended_by(asked) {
                 Some(lock) if lock == held => return Ok(()),
                 Some(lock) => lock,
                 None => return Err(Error::Locked { key: key.clone(), lock: held }),
@@ -118,24 +101,7 @@ impl DirStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::DateTime;
     use proptest::prelude::*;
-
-    fn lock(mode: LockMode, until: i64) -> Lock {
-        Lock { mode, until: DateTime::from_timestamp(until, 0).unwrap() }
-    }
-
-    #[test]
-    fn locks_only_ever_grow() {
-        use LockMode::{Compliance, Governance};
-        let held = lock(Governance, 100);
-        assert_eq!(extended(held, lock(Governance, 99)), Some(held));
-        assert_eq!(extended(held, lock(Governance, 101)), Some(lock(Governance, 101)));
-        assert_eq!(extended(held, lock(Compliance, 100)), Some(lock(Compliance, 100)));
-        assert_eq!(extended(held, lock(Compliance, 99)), None, "shorter");
-        assert_eq!(extended(lock(Compliance, 100), lock(Governance, 101)), None, "weaker");
-        assert_eq!(extended(lock(Compliance, 100), lock(Governance, 50)), Some(lock(Compliance, 100)));
-    }
 
     proptest! {
         #[test]

@@ -11,25 +11,38 @@ const HEX: u8 = 2;
 /// What tokens have, and words and paths lack: digits and capitals.
 const DRAWN: u8 = 4;
 
+/// How many bytes of a run are looked at together.
+const STRIDE: usize = 16;
+
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut at = 0;
     while at < 256 {
         #[expect(clippy::cast_possible_truncation, reason = "at is below 256")]
         let byte = at as u8;
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_') {
-            classes[at] |= IN_RUN;
-        }
-        if byte.is_ascii_digit() || matches!(byte, b'a'..=b'f' | b'-') {
-            classes[at] |= HEX;
-        }
-        if byte.is_ascii_digit() || byte.is_ascii_uppercase() {
-            classes[at] |= DRAWN;
-        }
+        classes[at] = class_of(byte);
         at += 1;
     }
     classes
 };
+
+/// The classes of a byte, without a branch or a table: many bytes are looked at with vector instructions.
+#[inline]
+const fn class_of(byte: u8) -> u8 {
+    let digit = is_among(byte, b'0', 10);
+    let capital = is_among(byte, b'A', 26);
+    let letter = is_among(byte | 0x20, b'a', 26);
+    let hyphen = is_among(byte, b'-', 1);
+    let mark = hyphen | is_among(byte, b'+', 1) | is_among(byte, b'/', 1) | is_among(byte, b'_', 1);
+    let hex = digit | hyphen | is_among(byte, b'a', 6);
+    ((digit | letter | mark) * IN_RUN) | (hex * HEX) | ((digit | capital) * DRAWN)
+}
+
+/// 1 for one of the `count` bytes from `first` on, else 0.
+#[inline]
+pub(super) const fn is_among(byte: u8, first: u8, count: u8) -> u8 {
+    (byte.wrapping_sub(first) < count) as u8
+}
 
 const fn class(byte: u8) -> u8 {
     CLASSES[byte as usize]
@@ -59,6 +72,20 @@ pub(super) fn for_each_run(text: &[u8], mut each: impl FnMut(Run)) {
         let start = probe + 1 - SHORTEST;
         let (mut common, mut any) = (HEX, 0);
         let mut end = start;
+        while let Some(stride) = text[end..].first_chunk::<STRIDE>() {
+            let (mut of_all, mut of_some) = (u8::MAX, 0);
+            for byte in stride {
+                let class = class_of(*byte);
+                of_all &= class;
+                of_some |= class;
+            }
+            if of_all & IN_RUN == 0 {
+                break;
+            }
+            common &= of_all;
+            any |= of_some;
+            end += STRIDE;
+        }
         while let Some(byte) = text.get(end)
             && class(*byte) != 0
         {
@@ -94,6 +121,18 @@ mod tests {
             }
         }
         runs
+    }
+
+    #[test]
+    fn a_byte_has_the_classes_of_its_kind() {
+        for byte in 0..=u8::MAX {
+            let mark = matches!(byte, b'+' | b'/' | b'-' | b'_');
+            let in_run = byte.is_ascii_alphanumeric() || mark;
+            let hex = matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
+            let drawn = byte.is_ascii_digit() || byte.is_ascii_uppercase();
+            let expected = (u8::from(in_run) * IN_RUN) | (u8::from(hex) * HEX) | (u8::from(drawn) * DRAWN);
+            assert_eq!(class_of(byte), expected, "{byte:#x}");
+        }
     }
 
     proptest! {

@@ -7,6 +7,7 @@ use super::rules::Lazy;
 use super::runs::{Run, for_each_run};
 use super::words::Words;
 use super::{context, decode};
+use memchr::memmem::Finder;
 use std::ops::Range;
 
 /// How often base64 is looked into: a value may be encoded once more.
@@ -38,12 +39,14 @@ pub(super) struct Sweeper {
     rules: Vec<Lazy>,
     anchors: Anchors,
     words: Words,
+    authority: Finder<'static>,
 }
 
 impl Sweeper {
     pub(super) fn new() -> Self {
         let rules = Lazy::all();
-        Self { anchors: Anchors::new(&rules), rules, words: Words::new() }
+        let anchors = Anchors::new(&rules);
+        Self { rules, anchors, words: Words::new(), authority: Finder::new(b"://") }
     }
 
     /// Tells of everything in a text that is or may be a secret, in no order.
@@ -60,7 +63,7 @@ impl Sweeper {
             }
             context::word(text, at, wraps, tell)
         });
-        for at in memchr::memmem::find_iter(text, b"://") {
+        for at in self.authority.find_iter(text) {
             context::url(text, at, wraps, tell);
         }
         for at in memchr::memchr_iter(b'~', text) {

@@ -25,7 +25,7 @@ fn left(plan: &Plan<u32>) -> Vec<Snap> {
     plan.decisions().filter(|d| d.outcome() != Outcome::Drop).map(|d| d.snapshot().clone()).collect()
 }
 
-fn text(reason: &Reason) -> String {
+fn text(reason: Reason) -> String {
     match (reason.rank(), reason.slot()) {
         (Some(rank), Some(slot)) => format!("{} {slot} {rank}", reason.rule()),
         (Some(rank), None) => format!("{}  {rank}", reason.rule()),
@@ -74,7 +74,7 @@ proptest! {
             let found: naive::Kept = plan
                 .decisions()
                 .filter(|d| d.snapshot().group() == group && d.is_kept())
-                .map(|d| (*d.snapshot().id(), d.reasons().iter().map(text).collect()))
+                .map(|d| (*d.snapshot().id(), d.reasons().map(text).collect()))
                 .collect();
             prop_assert_eq!(found, expected);
         }
@@ -89,7 +89,7 @@ proptest! {
         let decided = |plan: &Plan<u32>| -> BTreeMap<u32, String> {
             plan.decisions()
                 .map(|d| {
-                    let reasons: Vec<String> = d.reasons().iter().map(|r| d.say(*r)).collect();
+                    let reasons: Vec<String> = d.reasons().map(|r| d.say(r)).collect();
                     let drop = d.drop_reason().map(|r| d.say_drop(r));
                     (*d.snapshot().id(), format!("{:?} {reasons:?} {drop:?} {:?}", d.outcome(), d.chain()))
                 })
@@ -123,7 +123,7 @@ proptest! {
             let borgs = count == Count::All && world.policy.counting() == Counting::Exclusive;
             let is_oldest = |id: &u32| {
                 let decision = before.decisions().find(|d| d.snapshot().id() == id).unwrap();
-                decision.reasons().iter().all(|r| r.rule() == Rule::Oldest)
+                decision.reasons().all(|r| r.rule() == Rule::Oldest)
             };
             prop_assert!(lost.is_empty() || (borgs && lost.iter().all(is_oldest)), "{tier} {count}: {lost:?}");
         }
@@ -198,7 +198,7 @@ proptest! {
                     Reason::Oldest { .. } => true,
                     // Suspect ones stand in only while there is nothing sound.
                     Reason::Newest | Reason::LastVerified => snap.is_suspect(),
-                    Reason::ParentOfKept { child } => lost(*child),
+                    Reason::ParentOfKept { child } => lost(child),
                     _ => false,
                 };
                 prop_assert!(by_rule, "{:?} lost {:?}", snap, reason);
@@ -227,7 +227,7 @@ proptest! {
         let kept = kept(&plan);
         for decision in without.decisions().filter(|d| d.is_kept() && !is_odd(d.snapshot())) {
             // What it needs may be another suspect one, for want of anything sound.
-            if decision.reasons().iter().all(|r| r.rule() == Rule::ParentOfKept) {
+            if decision.reasons().all(|r| r.rule() == Rule::ParentOfKept) {
                 continue;
             }
             prop_assert!(kept.contains(decision.snapshot().id()));
@@ -278,7 +278,7 @@ proptest! {
                 let counts = world.policy.counts().with(tier, count);
                 let policy = world.policy.clone().with_counts(counts).unwrap();
                 let plan = planned(&World { policy, ..world.clone() });
-                let fills = plan.decision(decision.row()).reasons().iter().any(|r| r.rule() == tier.into());
+                let fills = plan.decision(decision.row()).reasons().any(|r| r.rule() == tier.into());
                 prop_assert!(!fills, "{tier} {count} is enough");
             }
         }

@@ -283,8 +283,8 @@ fn no_kept_snapshot_is_ever_unlocked_when_runs_are_missed() {
 fn locks_outlive_the_host_that_set_them() {
     let start: DateTime<Utc> = "2025-01-01T02:00:00Z".parse().unwrap();
     let policy = baseline(Counting::Exclusive, 0);
-    let of_tier = |plan: &Plan<u32>, row: usize| match plan.decision(row).reasons().first() {
-        Some(Reason::Slot { tier, .. }) => Some(*tier),
+    let of_tier = |plan: &Plan<u32>, row: usize| match plan.decision(row).reasons().next() {
+        Some(Reason::Slot { tier, .. }) => Some(tier),
         _ => None,
     };
     for lost_on in 180..220_u32 {

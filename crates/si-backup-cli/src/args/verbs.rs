@@ -71,11 +71,36 @@ Without --recipient an age identity is made on this host. Add a second recipient
 kept away from the host: a backup that only the lost host could open is no backup.")]
 pub struct InitArgs {
     /// Where backups go
-    #[arg(long, value_name = "URL", help = "Where backups go: file:///an/existing/directory")]
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "Where backups go: file:///an/existing/directory or s3://bucket/prefix"
+    )]
     pub store: Option<String>,
+    /// How a bucket is reached
+    #[command(flatten)]
+    pub bucket: BucketArgs,
     /// Who can open the backups, age1...; may be given several times
     #[arg(long, value_name = "RECIPIENT")]
     pub recipient: Vec<String>,
+}
+
+/// How a bucket is reached. No credentials: those are in a file, or where any AWS SDK finds them.
+#[derive(Debug, Clone, Default, Args)]
+#[group(id = "bucket", requires = "store")]
+pub struct BucketArgs {
+    /// The server, where it is not AWS: https://host
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// The bucket's region
+    #[arg(long, value_name = "NAME")]
+    pub region: Option<String>,
+    /// A file with credentials as the AWS tools write it, 0600
+    #[arg(long, value_name = "FILE")]
+    pub credentials_file: Option<PathBuf>,
+    /// A file with the certificate authority of the server, PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Arguments of `kit`.

@@ -116,7 +116,9 @@ impl SettingsError {
             }
             Self::NoApp { known, .. } => Some(format!("they know {}", known.join(", "))),
             Self::Incomplete { example, .. } => Some(format!("add, for example: {example}")),
-            Self::StoreUrl { .. } => Some("write it like file:///srv/backups/si".into()),
+            Self::StoreUrl { .. } => {
+                Some("write it like file:///srv/backups/si or s3://bucket/prefix".into())
+            }
             Self::Exists(_) => {
                 Some("edit them; init never overwrites. Another place can be named with --config".into())
             }

@@ -8,8 +8,8 @@ mod template;
 
 pub use load::{SettingsError, load, parse};
 pub use model::{
-    AppSettings, CheckSettings, ContextSettings, GateSettings, LockSettings, OffsiteSettings,
-    RehearsalSettings, RetentionSettings, RunnerSettings, Settings, StoreSettings,
+    AppSettings, CheckSettings, ContextSettings, EncryptionSettings, GateSettings, LockSettings,
+    OffsiteSettings, RehearsalSettings, RetentionSettings, RunnerSettings, Settings, StoreSettings,
 };
 pub use schedule::ScheduleSettings;
 pub use template::render as render_template;

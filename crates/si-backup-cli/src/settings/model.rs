@@ -84,6 +84,60 @@ pub struct StoreSettings {
     /// A file with the certificate authority of the endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// Whether unencrypted http to another machine is taken.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_plain_http: bool,
+    /// How the server encrypts what it stores; as the bucket is set up if nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<EncryptionSettings>,
+    /// With which key of the key management service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
+}
+
+impl StoreSettings {
+    /// The store of a URL, with nothing else said of it.
+    #[must_use]
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            endpoint: None,
+            region: None,
+            path_style: None,
+            credentials_file: None,
+            ca_file: None,
+            allow_plain_http: false,
+            encryption: None,
+            kms_key: None,
+        }
+    }
+
+    /// A setting that is there and means nothing for a directory.
+    pub(crate) fn only_for_buckets(&self) -> Option<&'static str> {
+        [
+            ("endpoint", self.endpoint.is_some()),
+            ("region", self.region.is_some()),
+            ("path_style", self.path_style.is_some()),
+            ("credentials_file", self.credentials_file.is_some()),
+            ("ca_file", self.ca_file.is_some()),
+            ("allow_plain_http", self.allow_plain_http),
+            ("encryption", self.encryption.is_some()),
+            ("kms_key", self.kms_key.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(name, is_there)| is_there.then_some(name))
+    }
+}
+
+/// How a server encrypts what it stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EncryptionSettings {
+    /// With keys that the store manages.
+    #[serde(rename = "sse-s3")]
+    SseS3,
+    /// With a key of the key management service.
+    #[serde(rename = "sse-kms")]
+    SseKms,
 }
 
 /// The immutable store elsewhere.
@@ -110,6 +164,33 @@ pub struct OffsiteSettings {
     /// A file with the certificate authority of the endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// Whether unencrypted http to another machine is taken.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub allow_plain_http: bool,
+    /// How the server encrypts what it stores; as the bucket is set up if nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<EncryptionSettings>,
+    /// With which key of the key management service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
+}
+
+impl OffsiteSettings {
+    /// Where it is, and how it is reached.
+    #[must_use]
+    pub fn store(&self) -> StoreSettings {
+        StoreSettings {
+            url: self.url.clone(),
+            endpoint: self.endpoint.clone(),
+            region: self.region.clone(),
+            path_style: self.path_style,
+            credentials_file: self.credentials_file.clone(),
+            ca_file: self.ca_file.clone(),
+            allow_plain_http: self.allow_plain_http,
+            encryption: self.encryption,
+            kms_key: self.kms_key.clone(),
+        }
+    }
 }
 
 /// How the objects of a store are locked.
@@ -318,6 +399,11 @@ pub struct CheckSettings {
     /// A command that must succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands in a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn utc() -> String {

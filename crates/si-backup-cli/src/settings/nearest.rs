@@ -3,6 +3,12 @@
 /// How alike two names must be for one to be suggested for the other, from 0 to 1.
 const ALIKE: f64 = 0.6;
 
+/// What is in the name of a setting that would hold a secret.
+const SECRETS: [&str; 5] = ["secret", "password", "token", "access_key", "passphrase"];
+
+/// How alike a name that sounds like a secret must be to a known one to be taken for a misspelling of it.
+const VERY_ALIKE: f64 = 0.9;
+
 /// serde says "unknown field `x`, expected one of `a`, `b`": the names are between backquotes.
 fn quoted(message: &str) -> Vec<&str> {
     message.split('`').skip(1).step_by(2).collect()
@@ -26,6 +32,13 @@ pub(super) fn hint_for(message: &str) -> Option<String> {
     let (unknown, known) = names.split_first()?;
     let (nearest, likeness) =
         known.iter().map(|name| (name, alike(unknown, name))).max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let may_be_secret = SECRETS.iter().any(|word| unknown.to_ascii_lowercase().contains(word));
+    if may_be_secret && likeness < VERY_ALIKE {
+        return Some(
+            "no secret belongs into the settings; name a file that holds it, as with 'credentials_file'"
+                .into(),
+        );
+    }
     Some(if likeness >= ALIKE {
         format!("did you mean '{nearest}'?")
     } else {

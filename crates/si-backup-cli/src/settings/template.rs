@@ -1,3 +1,4 @@
+use super::StoreSettings;
 use backup_contract::{AppSlug, ContextName};
 use std::fmt::Write;
 
@@ -7,7 +8,7 @@ use std::fmt::Write;
 #[must_use]
 pub fn render(
     context: &ContextName,
-    store: Option<&str>,
+    store: Option<&StoreSettings>,
     recipients: &[String],
     identity: Option<&str>,
     apps: &[AppSlug],
@@ -39,11 +40,16 @@ recipients = [{recipients}]
 # allow_secrets = \"~/.si/backup/allow.toml\" # reviewed exceptions of the secret scan
 ";
     let _ = write!(text, "\n[contexts.{}.store]\n", toml_key(context.as_str()));
-    match store {
-        Some(url) => {
-            let _ = writeln!(text, "url = {}", toml_string(url));
+    match store.map(toml::to_string) {
+        Some(Ok(settings)) => text += &settings,
+        Some(Err(_)) | None => {
+            text += "\
+url = \"file:///srv/backups/si\"   # an existing directory, best on another disk; or a bucket:
+# url = \"s3://bucket/prefix\"
+# endpoint = \"https://s3.example.org\"; region = \"...\"; ca_file = \"...\"   # of a server that is not AWS
+# credentials_file = \"~/.si/backup/s3-credentials\"   # 0600; else as any AWS SDK finds them
+";
         }
-        None => text += "url = \"file:///srv/backups/si\"   # an existing directory, best on another disk\n",
     }
     for app in apps {
         let _ = write!(
@@ -77,7 +83,8 @@ mod tests {
         let context = ContextName::new("my.prod").unwrap();
         let apps = [AppSlug::new("shop").unwrap()];
         let recipients = ["age1abc".to_owned()];
-        let text = render(&context, Some("file:///a \"b\""), &recipients, Some("/x/identity.txt"), &apps);
+        let store = StoreSettings::at("file:///a \"b\"");
+        let text = render(&context, Some(&store), &recipients, Some("/x/identity.txt"), &apps);
         let settings = parse(Path::new("config.toml"), &text).unwrap();
         let written = &settings.contexts[&context];
         assert_eq!(written.recipients, recipients);

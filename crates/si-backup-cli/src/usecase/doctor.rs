@@ -2,7 +2,7 @@ use crate::report::{finding_lines, message_of, row};
 use crate::view::DoctorRow;
 use crate::{CliError, Report, Rows, Session, Shelf};
 use backup_contract::{Finding, Place, Severity};
-use backup_store::Store;
+use backup_store::{Store, Transport, WriteOnceKeeper};
 use chrono::TimeDelta;
 use paas_state::{Patience, Reading, Unwatched};
 use std::fmt::Write;
@@ -24,6 +24,12 @@ pub(super) fn doctor(session: &Session<'_>) -> Report {
             Err(e) => checks.add("store", Err(e)),
             Ok(store) => {
                 checks.add("store", about_store(session, &*store));
+                // As data too, whatever was found about it.
+                if let (Some(row), Ok(can)) =
+                    (checks.rows.iter_mut().rfind(|row| row["name"] == "store"), store.capabilities())
+                {
+                    row["capabilities"] = json!(can);
+                }
                 checks.add("snapshots", snapshots(session, &*store));
                 checks.add("trail", trail(session, &*store));
             }
@@ -208,16 +214,60 @@ fn about_store(session: &Session<'_>, store: &dyn Store) -> Checked {
             "nothing need be done: it is invisible to everything else",
         ));
     }
-    let json = serde_json::to_value(can).unwrap_or_default();
+    let place = || Place::of(store.location());
+    if let Some(default) = can.default_retention {
+        findings.push(Finding::new(
+            "bucket-default-retention",
+            Severity::Warning,
+            place(),
+            format!(
+                "locks everything for {} that is written without a lock: leases and trials too",
+                days(default.days)
+            ),
+            "take the default retention off the bucket; what is to be locked is locked by this program",
+        ));
+    }
+    if can.transport == Transport::Plain {
+        findings.push(Finding::new(
+            "store-not-encrypted",
+            Severity::Warning,
+            place(),
+            "is reached over unencrypted http: whoever is on the way can read names and change what passes",
+            "use https, and take 'allow_plain_http' out of the settings",
+        ));
+    }
+    match can.write_once {
+        WriteOnceKeeper::Store => {}
+        WriteOnceKeeper::HeadCheck => findings.push(Finding::new(
+            "store-without-conditional-writes",
+            Severity::Warning,
+            place(),
+            "does not refuse to write a key twice: this program looks first, and two runs at once may both succeed",
+            "let one host at a time use it, or use a store that knows 'If-None-Match' for objects and for uploads in parts",
+        )),
+        WriteOnceKeeper::Unknown => findings.push(Finding::new(
+            "store-read-only",
+            Severity::Info,
+            place(),
+            "takes nothing that is written with these credentials",
+            "nothing need be done where backups are only read",
+        )),
+    }
+    let json = serde_json::to_value(&can).unwrap_or_default();
     let word = |name: &str| json[name].to_string().trim_matches('"').to_owned();
     let ok = format!(
-        "{}: versions {}, locks kept by {}, write-once kept by {}",
+        "{}: versions {}, locks kept by {}, write-once kept by {}, transport {}",
         store.location(),
         if can.versioning { "yes" } else { "no" },
         word("locks"),
         word("write_once"),
+        word("transport"),
     );
     Ok((findings, ok))
+}
+
+fn days(days: u32) -> String {
+    crate::view::count(days, "day", "days")
 }
 
 fn snapshots(session: &Session<'_>, store: &dyn Store) -> Checked {

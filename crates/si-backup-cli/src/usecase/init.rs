@@ -1,8 +1,8 @@
 use crate::args::InitArgs;
+use crate::open_store::open_store;
 use crate::place::{self, Sealed};
 use crate::report::row;
-use crate::session::open_store_url;
-use crate::settings::{SettingsError, render_template};
+use crate::settings::{SettingsError, StoreSettings, render_template};
 use crate::view::InitRow;
 use crate::{CliError, Report, Session};
 use backup_contract::{AppSlug, ContextName};
@@ -24,20 +24,25 @@ pub(super) fn init(session: &Session<'_>, args: &InitArgs) -> Result<Report, Cli
         return Err(SettingsError::Exists(config.to_owned()).into());
     }
     session.home.make()?;
-    let store = args.store.as_deref().map(|url| open_store_url(url, session)).transpose()?;
+    let settings = store_settings(args)?;
+    let store = settings.as_ref().map(|settings| open_store(settings, session)).transpose()?;
+    if let Some(store) = &store {
+        // So that a bucket that cannot be used is known before a key is made.
+        store.capabilities()?;
+    }
     let (recipients, made) = recipients(session, &args.recipient)?;
     let identity = session.home.identity();
     let identity = identity.exists().then_some(identity);
     let key = signing_key(session)?;
     let writer = session.home.writer()?;
     let origin = match &store {
-        Some(store) => Some(claim(session, store, &key)?),
+        Some(store) => Some(claim(session, &**store, &key)?),
         None => None,
     };
     let apps = apps_of(session);
     let text = render_template(
         &session.context,
-        args.store.as_deref(),
+        settings.as_ref(),
         &recipients,
         identity.as_deref().and_then(|path| path.to_str()),
         &apps,
@@ -48,7 +53,7 @@ pub(super) fn init(session: &Session<'_>, args: &InitArgs) -> Result<Report, Cli
     // Written last: as long as there are no settings, init can be run again.
     durable::write_new(config, text.as_bytes(), 0o600)?;
     let event = session.event(Action::Init, ActOutcome::Done).detail("public_key", key.public().to_string());
-    session.record(&event, store.as_ref().map(|store| store as &dyn Store))?;
+    session.record(&event, store.as_deref())?;
 
     let public_key = key.public().to_string();
     let mut told = format!("wrote the settings {}\n", config.display());
@@ -87,6 +92,24 @@ pub(super) fn init(session: &Session<'_>, args: &InitArgs) -> Result<Report, Cli
         origin: origin.map(|origin| origin.to_string()),
     };
     Ok(Report::new("backup init", vec![row(&view)], told))
+}
+
+/// The settings of the store that was named; files are named from the root, wherever the next command is run.
+fn store_settings(args: &InitArgs) -> Result<Option<StoreSettings>, CliError> {
+    let Some(url) = &args.store else { return Ok(None) };
+    let from_root = |path: &Option<PathBuf>| match path {
+        Some(path) if !path.starts_with("~") => std::path::absolute(path)
+            .map(Some)
+            .map_err(|source| CliError::Io { operation: "resolve", path: path.clone(), source }),
+        path => Ok(path.clone()),
+    };
+    Ok(Some(StoreSettings {
+        endpoint: args.bucket.endpoint.clone(),
+        region: args.bucket.region.clone(),
+        credentials_file: from_root(&args.bucket.credentials_file)?,
+        ca_file: from_root(&args.bucket.ca_file)?,
+        ..StoreSettings::at(url)
+    }))
 }
 
 /// The recipients that were given; else those of the identity that is here, or of one that is made now.

@@ -58,7 +58,7 @@ pub(super) fn calendar(plan: &Plan<Box<str>>) -> String {
         for reason in decision.reasons() {
             match reason {
                 Reason::Slot { tier, .. } | Reason::Oldest { tier, .. } => {
-                    let place = Tier::ALL.iter().position(|other| other == tier).unwrap_or_default();
+                    let place = Tier::ALL.iter().position(|other| *other == tier).unwrap_or_default();
                     day.tiers |= 1 << place;
                 }
                 _ => day.otherwise = true,

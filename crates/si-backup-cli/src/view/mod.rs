@@ -30,7 +30,7 @@ pub use table::table;
 
 use crate::CliError;
 use crate::report::{finding_lines, message_of};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -62,7 +62,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 /// A time as a person reads it.
 #[must_use]
 pub fn time(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+    // Not by a format of our own, which would be taken apart anew for each row of a long table.
+    format!("{} UTC", at.naive_utc().trunc_subsecs(0))
 }
 
 /// A span of time, in its two largest units: `3 h 20 min`.
@@ -96,6 +97,20 @@ pub fn bytes(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_has_seconds_and_no_less() {
+        for (text, shown) in [
+            ("2026-01-02T03:04:05Z", "2026-01-02 03:04:05 UTC"),
+            ("2026-01-02T03:04:05.999999999Z", "2026-01-02 03:04:05 UTC"),
+            ("1969-12-31T23:59:59.5Z", "1969-12-31 23:59:59 UTC"),
+            ("2016-12-31T23:59:60.25Z", "2016-12-31 23:59:60 UTC"),
+            ("0007-01-02T03:04:05Z", "0007-01-02 03:04:05 UTC"),
+        ] {
+            assert_eq!(time(text.parse().unwrap()), shown);
+        }
+        assert_eq!(time(DateTime::<Utc>::MAX_UTC), "+262142-12-31 23:59:59 UTC");
+    }
 
     #[test]
     fn spans_have_two_units() {

@@ -243,7 +243,7 @@ fn line(decision: Decision<'_, Id>) -> [String; 4] {
     }
     let mut why = match decision.drop_reason() {
         Some(reason) => decision.say_drop(reason),
-        None => decision.reasons().iter().map(|reason| decision.say(*reason)).collect::<Vec<_>>().join("; "),
+        None => decision.reasons().map(|reason| decision.say(reason)).collect::<Vec<_>>().join("; "),
     };
     if let Outcome::ExpiredLocked { until } = decision.outcome() {
         why = format!("expired, locked until {}; {why}", time(until));

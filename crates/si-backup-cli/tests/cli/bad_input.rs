@@ -265,12 +265,60 @@ fn a_mount_point_without_its_disk_is_not_taken_for_the_store() {
 
 #[test]
 fn a_store_url_of_another_kind() {
-    for url in ["s3://bucket/prefix", "relative/directory", "https://user:hunter2@example.com/"] {
+    for url in ["ftp://host/x", "relative/directory", "https://user:hunter2@example.com/"] {
         let host = Host::with_state(&small());
         let said = host.json(["init", "--store", url]).expect(2).error("store-url-invalid");
         assert!(said.contains("file:///"), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }
+}
+
+/// Nothing that may be a credential is taken from settings or arguments, and none of it is told again.
+#[test]
+fn credentials_where_they_do_not_belong() {
+    let secret = ["hunt", "er2"].concat();
+    let host = Host::with_state(&small());
+    for url in [format!("s3://key:{secret}@bucket/x"), format!("s3://bucket/x?secret={secret}")] {
+        let said = host.json(["init", "--store", &url]).expect(2).error("store-settings-invalid");
+        assert!(!said.contains(&secret), "{said}");
+    }
+    let endpoint = format!("https://key:{secret}@s3.example.org");
+    let tried = host.json(["init", "--store", "s3://bucket/x", "--endpoint", &endpoint]).expect(2);
+    let said = tried.error("store-settings-invalid");
+    assert!(!said.contains(&secret), "{said}");
+
+    let (host, _) = Host::backed_up();
+    let settings = fs::read_to_string(host.config()).unwrap();
+    fs::write(host.config(), format!("{settings}secret_access_key = \"{secret}\"\n")).unwrap();
+    let said = host.json(["list"]).expect(2).error("settings-invalid");
+    assert!(said.contains("credentials_file") && !said.contains(&secret), "{said}");
+}
+
+#[test]
+fn a_bucket_that_must_not_or_cannot_be_reached() {
+    let host = Host::with_state(&small());
+    let init = |more: &[&str]| {
+        let words = ["init", "--store", "s3://bucket/x"].iter().chain(more);
+        host.json(words.copied().collect::<Vec<_>>()).expect(2)
+    };
+    let said = init(&["--endpoint", "http://s3.example.org"]).error("plain-http-refused");
+    assert!(said.contains("allow_plain_http"), "{said}");
+    init(&["--endpoint", "s3.example.org"]).error("store-settings-invalid");
+    let file = host.path("credentials");
+    fs::write(&file, "[default]\n").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    init(&["--credentials-file", file.to_str().unwrap()]).error("credentials-exposed");
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    init(&["--credentials-file", file.to_str().unwrap()]).error("credentials-invalid");
+    init(&["--ca-file", file.to_str().unwrap()]).error("ca-invalid");
+    assert!(!host.config().exists(), "no settings are left of it");
+
+    // A setting that means nothing for a directory is not passed over.
+    let (host, _) = Host::backed_up();
+    let settings = fs::read_to_string(host.config()).unwrap();
+    fs::write(host.config(), format!("{settings}region = \"eu\"\n")).unwrap();
+    let said = host.json(["list"]).expect(2).error("store-url-invalid");
+    assert!(said.contains("region"), "{said}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// What must hold whenever a run may have been killed.
 #[track_caller]
-fn all_is_sound(host: &Host, made: &[String]) {
+pub(crate) fn all_is_sound(host: &Host, made: &[String]) {
     let rows = host.json(["list"]).expect(0).data();
     for row in &rows {
         assert_eq!(row["restorable"], true, "what is listed is whole: {row:#}");

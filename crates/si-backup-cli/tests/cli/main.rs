@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod bucket;
 mod clock;
 mod commands;
 mod compose;
@@ -19,5 +20,6 @@ mod readme;
 mod rows;
 mod schemas;
 mod secrets;
+mod servers;
 mod tampering;
 mod together;

@@ -131,7 +131,7 @@ fn keeper(planned: &StatePlan) -> Option<SnapshotId> {
         planned
             .plan
             .decisions()
-            .find(|d| d.chain().is_restorable() && d.reasons().iter().any(|reason| reason.rule() == rule))
+            .find(|d| d.chain().is_restorable() && d.reasons().any(|reason| reason.rule() == rule))
     };
     kept_as(Rule::LastVerified).or_else(|| kept_as(Rule::Newest))?.snapshot().id().parse().ok()
 }
