@@ -90,16 +90,22 @@ fn pause_after(failure: &Failure, failures: u32, limits: &S3Limits, dice: u64) -
 }
 
 /// One request, within its time limit. `bytes` is how many pass with it.
-pub(super) async fn once<T, E>(
-    shared: &Shared,
+pub(super) fn once<'a, T, E>(
+    shared: &'a Shared,
     bytes: u64,
-    request: impl Future<Output = Result<T, E>>,
-) -> Result<T, Failure>
+    request: impl Future<Output = Result<T, E>> + 'a,
+) -> impl Future<Output = Result<T, Failure>> + 'a
 where
+    T: 'a,
+    E: 'a,
     Failure: From<E>,
 {
-    shared.throttle.pass().await;
-    within(shared, bytes, async { request.await.map_err(Failure::from) }).await
+    // The SDK's futures are some ten thousand bytes; whoever waits for one need not have room for it.
+    let request = Box::pin(request);
+    async move {
+        shared.throttle.pass().await;
+        within(shared, bytes, async { request.await.map_err(Failure::from) }).await
+    }
 }
 
 /// Something with which `bytes` pass, within the time that they may take.

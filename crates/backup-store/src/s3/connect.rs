@@ -206,7 +206,7 @@ fn from_profile(path: &Path, text: &str, profile: &str) -> Result<Credentials> {
         }
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             let name = name.trim();
-            section = name.strip_prefix("profile ").unwrap_or(name).trim().to_owned();
+            section = name.strip_prefix("profile ").unwrap_or(name).trim().to_string();
             found |= section == profile;
             continue;
         }

@@ -141,6 +141,7 @@ fn answered<E: ProvideErrorMetadata>(response: &HttpResponse, error: &E) -> Fail
     use RemoteProblem::{ClockSkew, Credentials, Denied, Failed, NoBucket, Refused, Throttled, WrongRegion};
     let status = response.status().as_u16();
     let code = error.meta().code().map(str::to_owned);
+    #[expect(clippy::match_same_arms, reason = "the first that fits counts")]
     let (problem, retry) = match (code.as_deref().unwrap_or_default(), status) {
         (
             "SlowDown" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "TooManyRequests",
@@ -183,10 +184,8 @@ fn answered<E: ProvideErrorMetadata>(response: &HttpResponse, error: &E) -> Fail
             _,
         ) => (Failed, Again::Yes),
         (_, 403) => (Denied, Again::Never),
-        (_, 501) => (Refused, Again::Never),
-        (_, 500..) => (Failed, Again::Yes),
-        // An error inside of an answer that began as a success.
-        (_, 200..=299) => (Failed, Again::Yes),
+        // Also an error inside of an answer that began as a success.
+        (_, 200..=299 | 500 | 502..) => (Failed, Again::Yes),
         _ => (Refused, Again::Never),
     };
     let mut detail = match (code.as_deref(), error.meta().message()) {

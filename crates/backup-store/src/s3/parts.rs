@@ -3,9 +3,11 @@
 /// What sizes are rounded up to, in bytes.
 const STEP: u64 = 1 << 20;
 /// How many parts an upload of known length has at most; the others are for one that becomes longer than was said.
-const PLANNED: u64 = 9_000;
+const PLANNED: u64 = 8_500;
 /// After how many parts the next ones are twice as big.
 const DOUBLING: u32 = 900;
+/// The same for an upload that has become longer than was said.
+const DOUBLING_BEYOND: u32 = 25;
 /// How big a part may be, in bytes.
 const BIGGEST: u64 = 5 << 30;
 
@@ -34,7 +36,7 @@ impl PartSizes {
         let doublings = if index < self.uniform {
             0
         } else {
-            1 + (index - self.uniform) / if self.uniform == DOUBLING { DOUBLING } else { 100 }
+            1 + (index - self.uniform) / if self.uniform == DOUBLING { DOUBLING } else { DOUBLING_BEYOND }
         };
         let size = self.first.saturating_mul(1 << doublings.min(30)).min(BIGGEST);
         usize::try_from(size).unwrap_or(usize::MAX)
@@ -62,9 +64,9 @@ mod tests {
             assert!(in_all(PartSizes::new(least, None)) >= 5 * TIB);
             for length in [0, 1, 1 << 30, TIB, 5 * TIB] {
                 let sizes = PartSizes::new(least, Some(length));
-                let planned: u64 = (1..=9_000).map(|number| sizes.of(number) as u64).sum();
+                let planned: u64 = (1..=8_500).map(|number| sizes.of(number) as u64).sum();
                 assert!(planned >= length);
-                assert!((1..=9_000).all(|number| sizes.of(number) == sizes.of(1)), "all equal");
+                assert!((1..=8_500).all(|number| sizes.of(number) == sizes.of(1)), "all equal");
             }
             // Who said that it is short, and goes on and on.
             assert!(in_all(PartSizes::new(least, Some(1))) >= 5 * TIB);

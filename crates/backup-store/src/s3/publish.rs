@@ -127,8 +127,8 @@ pub(super) async fn begin_parts(
             .send()
     };
     // One whose answer was lost is a leftover, and swept by its age.
-    let begun = call(shared, 0, begin).await?;
-    begun.upload_id.ok_or_else(|| Failure::nonsense("an upload without an id"))
+    let answer = call(shared, 0, begin).await?;
+    answer.upload_id.ok_or_else(|| Failure::nonsense("an upload without an id"))
 }
 
 /// Stores one part; again and again, if need be: the last one counts, and all are the same.

@@ -9,6 +9,7 @@ use aws_smithy_types::base64;
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 /// The digests of one body.
@@ -47,7 +48,11 @@ impl Sums {
     }
 
     pub(super) fn sha256_hex(&self) -> String {
-        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut text = String::with_capacity(64);
+        for byte in self.sha256 {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
     }
 
     /// For the header `Content-MD5`.

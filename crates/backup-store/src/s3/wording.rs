@@ -10,6 +10,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
 /// An answer as the SDK understands it, else what `read` finds in it.
+#[expect(clippy::result_large_err, reason = "the SDK's own error, handed on")]
 pub(super) fn understood<T, E>(
     answer: Result<Option<T>, SdkError<E, HttpResponse>>,
     read: impl Fn(&str) -> Option<T>,
