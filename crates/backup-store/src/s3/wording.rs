@@ -15,8 +15,11 @@ pub(super) fn understood<T, E>(
     answer: Result<Option<T>, SdkError<E, HttpResponse>>,
     read: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, SdkError<E, HttpResponse>> {
-    let Err(SdkError::ResponseError(response)) = &answer else { return answer };
-    let raw = response.raw();
+    let raw = match &answer {
+        Err(SdkError::ResponseError(response)) => response.raw(),
+        Err(SdkError::ServiceError(service)) => service.raw(),
+        _ => return answer,
+    };
     let body = raw.body().bytes().and_then(|bytes| std::str::from_utf8(bytes).ok());
     match body.filter(|_| raw.status().is_success()).and_then(read) {
         Some(found) => Ok(Some(found)),
