@@ -265,7 +265,7 @@ impl<Id> Plan<Id> {
             Reason::Slot { tier: of, .. } | Reason::Oldest { tier: of, .. } => *of == tier,
             _ => false,
         };
-        self.decisions().filter(|decision| decision.reasons().iter().any(holds)).count()
+        self.decisions().filter(|decision| decision.reasons().any(|reason| holds(&reason))).count()
     }
 
     /// Rows by group, newest first.

@@ -5,6 +5,7 @@ use backup_contract::{Finding, Place, Severity};
 use backup_store::{Store, Transport, WriteOnceKeeper};
 use chrono::TimeDelta;
 use paas_state::{Patience, Reading, Unwatched};
+use serde_json::json;
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
 
@@ -26,9 +27,9 @@ pub(super) fn doctor(session: &Session<'_>) -> Report {
                 checks.add("store", about_store(session, &*store));
                 // As data too, whatever was found about it.
                 if let (Some(row), Ok(can)) =
-                    (checks.rows.iter_mut().rfind(|row| row["name"] == "store"), store.capabilities())
+                    (checks.rows.iter_mut().rfind(|row| row.name == "store"), store.capabilities())
                 {
-                    row["capabilities"] = json!(can);
+                    row.capabilities = Some(json!(can));
                 }
                 checks.add("snapshots", snapshots(session, &*store));
                 checks.add("trail", trail(session, &*store));

@@ -1,6 +1,7 @@
 use crate::Mode;
 use backup_contract::{ClauseId, Finding, Severity};
 use serde::Serialize;
+use serde_json::Value;
 
 /// The one object that `--json` prints on standard output, also on failure. `B` holds the rows: [`Data`] or [`Checks`].
 #[derive(Debug, Serialize)]
@@ -120,6 +121,9 @@ pub struct DoctorRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub clause: Option<ClauseId>,
+    /// Of the store: what it can do, whatever was found about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<Value>,
 }
 
 impl DoctorRow {
@@ -135,6 +139,7 @@ impl DoctorRow {
             place: None,
             hint: None,
             clause: None,
+            capabilities: None,
         }
     }
 
@@ -151,6 +156,7 @@ impl DoctorRow {
             place: Some(finding.place),
             hint: Some(finding.hint),
             clause: finding.clause,
+            capabilities: None,
         }
     }
 }

@@ -66,7 +66,8 @@ fn find(plan: &Plan<Id>, text: &str) -> Result<usize, CliError> {
     let mut found = rows(&|id| id == text);
     if found.is_empty() && text == "LATEST" {
         let newest = |rule: &Reason| rule.rule() == Rule::Newest;
-        found = plan.decisions().filter(|d| d.reasons().iter().any(newest)).map(|d| d.row()).collect();
+        found =
+            plan.decisions().filter(|d| d.reasons().any(|reason| newest(&reason))).map(|d| d.row()).collect();
     }
     if found.is_empty() && !text.is_empty() {
         found = rows(&|id| id.starts_with(text));
