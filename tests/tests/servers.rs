@@ -1,5 +1,4 @@
 //! The servers and the proxy of the S3 tests do what they say: shown with the SDK alone.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use si_backup_tests::servers::{Admin, BucketKind, Fault, FsServer, IfNoneMatch, Proxy, VersityGw};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -93,7 +92,7 @@ fn faults_are_what_they_are_called() {
         (Fault::AnsweredTwice, false),
         (Fault::SentTwice, false),
     ] {
-        proxy.once(fault, |asked| asked.reads_object());
+        proxy.once(fault, si_backup_tests::servers::Asked::reads_object);
         let got = catch_unwind(AssertUnwindSafe(|| once.get("bucket", "get")));
         assert_eq!(got.as_ref().is_err(), fails, "{fault:?}");
         if let Ok(got) = got {

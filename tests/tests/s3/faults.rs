@@ -176,7 +176,7 @@ fn a_flipped_bit_is_never_read_as_what_was_written() {
             }
             // What fits into one answer is checked by the store itself.
             if size < 1 << 20 {
-                proxy.once(Fault::FlipAnswer(at), |asked| asked.reads_object());
+                proxy.once(Fault::FlipAnswer(at), Asked::reads_object);
                 match get(&store, name) {
                     Ok(read) => assert!(read == bytes, "{name} flipped at {at} was read unchecked"),
                     Err(error) => assert_eq!(error.code(), "object-corrupt", "{error}"),
@@ -202,7 +202,7 @@ fn a_flipped_or_cut_request_stores_nothing_wrong() {
             proxy.once(fault, |asked| asked.method == "PUT" && asked.path.ends_with("/x"));
             match put(&store, &name, &bytes) {
                 Ok(_) => {
-                    assert!(bucket.admin.get(&bucket.name, &name).unwrap() == bytes, "{fault:?} of {size}")
+                    assert!(bucket.admin.get(&bucket.name, &name).unwrap() == bytes, "{fault:?} of {size}");
                 }
                 Err(error) => {
                     assert_eq!(bucket.admin.get(&bucket.name, &name), None, "{fault:?} of {size}: {error}");
@@ -307,7 +307,7 @@ fn a_copy_over_a_bad_network_is_equal() {
     let (bad, good) = (bucket.behind(&proxy, hasty()), bucket.store());
     let bytes = noise(9, 3 << 20);
     let stored = put_bytes(&good, &key("from"), &bytes, &PutOptions::default()).unwrap();
-    proxy.once(Fault::CutAnswer(30), |asked| asked.reads_object());
+    proxy.once(Fault::CutAnswer(30), Asked::reads_object);
     let mut read = Vec::new();
     read_checked(&bad, &key("from"), None, stored.digest, stored.meta.size)
         .unwrap()

@@ -89,7 +89,7 @@ pub struct InitArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "bucket", requires = "store")]
 pub struct BucketArgs {
-    /// The server, where it is not AWS: https://host
+    /// The server, where it is not AWS: `https://host`
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
     /// The bucket's region

@@ -81,7 +81,9 @@ impl<'a> Actor<'a> {
             }
         }
         let own: Vec<_> = self.history.own.keys().cloned().collect();
-        own.iter().for_each(|name| self.get_own(name));
+        for name in &own {
+            self.get_own(name);
+        }
         self.list();
         (self.history, self.done, self.failed)
     }
@@ -238,10 +240,9 @@ impl<'a> Actor<'a> {
     fn delete(&mut self) {
         let Some(name) = self.pick(|known| known != Known::Gone) else { return };
         let known = match self.store.delete(&key(&name), None, LONG_AGO) {
-            Ok(Deletion::Deleted) => Known::Gone,
             // An upload whose end nobody knows may still arrive.
             Ok(Deletion::Missing) if self.history.own[&name].1 == Known::Perhaps => Known::Perhaps,
-            Ok(Deletion::Missing) => Known::Gone,
+            Ok(Deletion::Deleted | Deletion::Missing) => Known::Gone,
             Ok(other) => panic!("{name} is {other:?}"),
             Err(error) => {
                 self.failed(&error);

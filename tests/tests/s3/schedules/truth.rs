@@ -15,10 +15,10 @@ pub(super) fn holds(histories: &[History], direct: &S3Store, bucket: &Bucket, pr
             let is_there = there.contains_key(name);
             match known {
                 Known::Stored(_) => {
-                    assert!(is_there, "{name} of {} was reported stored, and is not", history.who)
+                    assert!(is_there, "{name} of {} was reported stored, and is not", history.who);
                 }
                 Known::Gone => {
-                    assert!(!is_there, "{name} of {} was reported deleted, and is there", history.who)
+                    assert!(!is_there, "{name} of {} was reported deleted, and is there", history.who);
                 }
                 Known::Perhaps | Known::PerhapsGone => {}
             }
