@@ -88,6 +88,9 @@ impl Remote {
 /// Without what is random in names.
 fn without_names(host: &Host, text: &str) -> String {
     let random = regex::Regex::new("-[0-9a-f]{8}\\.json").unwrap();
+    // Made of the random ids of the snapshots.
+    let plan = regex::Regex::new("--plan-id [0-9a-f]{16}").unwrap();
+    let text = &*plan.replace_all(text, "--plan-id xxxxxxxxxxxxxxxx");
     random.replace_all(&host.redact(text), "-x.json").into_owned()
 }
 
