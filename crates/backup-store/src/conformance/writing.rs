@@ -79,9 +79,13 @@ pub(super) fn whole_or_not(make: Make<'_>) {
 
 pub(super) fn dropped(make: Make<'_>) {
     let store = make();
-    let mut upload = store.create(&key("a"), &PutOptions::default()).unwrap();
-    upload.write_all(&vec![7; 300_000]).unwrap();
-    drop(upload);
+    // The longer one is longer than what goes up in one piece.
+    for size in [300_000, 20_000_000] {
+        let mut upload = store.create(&key("a"), &PutOptions::default()).unwrap();
+        upload.write_all(&vec![7; size]).unwrap();
+        drop(upload);
+        assert_eq!(store.leftovers().unwrap(), [], "{size} bytes");
+    }
     assert!(keys(&*store, "", None).is_empty());
     assert_eq!(code(store.head(&key("a"), None)), "object-not-found");
     assert_eq!(store.leftovers().unwrap(), []);

@@ -3,6 +3,7 @@ use std::future::Future;
 use std::sync::mpsc;
 use std::thread;
 use tokio::runtime::{Builder, Handle};
+use tokio::task::JoinHandle;
 
 /// A tokio runtime of its own, owned by a thread of its own: nobody waits for it inside another runtime, and nobody drops it
 /// there, which tokio would not allow.
@@ -48,7 +49,7 @@ impl Background {
         let task = self.handle.spawn(async move {
             let _ = tell.send(work.await);
         });
-        Pending { told, task }
+        Pending { told, task: Some(task) }
     }
 
     /// Does something and waits for it; also inside of another runtime, of which this blocks one thread.
@@ -73,7 +74,7 @@ impl Drop for Background {
 #[derive(Debug)]
 pub(super) struct Pending<T> {
     told: mpsc::Receiver<Result<T>>,
-    task: tokio::task::JoinHandle<()>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl<T> Pending<T> {
@@ -83,9 +84,18 @@ impl<T> Pending<T> {
     }
 }
 
+impl<T> Pending<T> {
+    /// Lets it go on, with nobody to tell of its end but whoever waits for the task.
+    pub(super) fn detach(mut self) -> Option<JoinHandle<()>> {
+        self.task.take()
+    }
+}
+
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 

@@ -11,7 +11,12 @@ use sha2::{Digest as _, Sha256};
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::timeout;
 
+/// How long parts on their way are waited for at most when their upload is given up.
+const LONGEST_GOODBYE: Duration = Duration::from_secs(10);
 /// How much room a buffer begins with, in bytes, where it is not known how long the object will be.
 const FIRST_ROOM: usize = 64 * 1024;
 
@@ -190,12 +195,26 @@ impl Drop for S3Upload<'_> {
     fn drop(&mut self) {
         let Some(parts) = self.parts.take() else { return };
         let Parts { id, under_way, .. } = parts;
-        // A part that arrives after its upload was given up would be kept.
-        drop(under_way);
+        let under_way: Vec<_> = under_way.into_iter().filter_map(Pending::detach).collect();
         let name = self.name.clone();
         let _ = self.store.run(|shared: Arc<Shared>| async move {
+            end(&shared, under_way).await;
             publish::abort(&shared, &name, &id).await;
             Ok(())
         });
+    }
+}
+
+/// Waits for parts on their way, but not for long: a server that is still taking one when its upload is given up keeps the
+/// part, and a request that is cut off is not at once at its end there.
+async fn end(shared: &Shared, under_way: Vec<JoinHandle<()>>) {
+    let aborts: Vec<_> = under_way.iter().map(JoinHandle::abort_handle).collect();
+    let all = async {
+        for part in under_way {
+            let _ = part.await;
+        }
+    };
+    if timeout(shared.limits.stall.min(LONGEST_GOODBYE), all).await.is_err() {
+        aborts.iter().for_each(AbortHandle::abort);
     }
 }
