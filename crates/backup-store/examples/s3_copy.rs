@@ -92,10 +92,12 @@ fn beside<T: Send>(all: Vec<T>, work: impl Fn(T) -> Result<()> + Sync) -> Result
     let all = Mutex::new(all.into_iter());
     std::thread::scope(|scope| {
         let each = || {
-            while let Some(one) = all.lock().map_err(|_| "another one failed")?.next() {
+            loop {
+                // Not in the head of a `while let`: the lock would be held while the work is done.
+                let next = all.lock().map_err(|_| "another one failed")?.next();
+                let Some(one) = next else { return Ok(()) };
                 work(one)?;
             }
-            Ok(())
         };
         let workers: Vec<_> = (0..BESIDE).map(|_| scope.spawn(each)).collect();
         workers.into_iter().try_for_each(|worker| worker.join().unwrap_or(Err("a worker panicked".into())))

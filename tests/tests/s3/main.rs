@@ -17,3 +17,4 @@ mod runtimes;
 mod schedules;
 mod secrets;
 mod support;
+mod versions;
