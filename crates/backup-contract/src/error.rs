@@ -63,6 +63,14 @@ pub enum Error {
         /// How long it may be.
         limit: usize,
     },
+    /// A setting of an env file without which an app's bucket cannot be reached. Its value is never repeated.
+    #[error("{name} {reason}")]
+    EnvUnusable {
+        /// The setting.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
 }
 
 impl Error {
@@ -82,6 +90,7 @@ impl Error {
             Self::EngineVersion(_) => "invalid-engine-version",
             Self::EnvSyntax { .. } => "env-syntax",
             Self::EnvTooLarge { .. } => "env-too-large",
+            Self::EnvUnusable { .. } => "env-unusable",
         }
     }
 
@@ -107,6 +116,9 @@ impl Error {
                 "each line is NAME=value, NAME='value' or a comment that begins with '#'"
             }
             Self::EnvTooLarge { .. } => "look whether it is the right file",
+            Self::EnvUnusable { .. } => {
+                "'si-backup contract --check' says all that is wrong with the app's env file"
+            }
         }
     }
 }

@@ -18,6 +18,27 @@ const KMS: [&str; 2] = ["WALG_CSE_KMS_ID", "YC_CSE_KMS_KEY_ID"];
 const STORE_SIDE: [&str; 6] =
     ["S3_SSE", "WALG_S3_SSE", "WALE_S3_SSE", "S3_SSE_C", "WALG_S3_SSE_C", "WALE_S3_SSE_C"];
 
+/// With what an engine encrypts, before anything leaves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Means {
+    None,
+    Libsodium,
+    /// By PGP or with the key of a KMS.
+    EngineOnly,
+}
+
+/// With what the engine would encrypt.
+pub(super) fn means(env: &Environment<'_>) -> Means {
+    let others = PGP.iter().chain(&KMS).any(|name| env.is_set(name));
+    if others && !env.engine.is_walrus() {
+        Means::EngineOnly
+    } else if LIBSODIUM.iter().any(|name| env.is_set(name)) {
+        Means::Libsodium
+    } else {
+        Means::None
+    }
+}
+
 /// What is stored is encrypted, by one means that is named, and by the one that was meant.
 pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
     let libsodium = env.set_among(&LIBSODIUM);

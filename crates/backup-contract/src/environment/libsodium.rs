@@ -7,6 +7,9 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 /// How long a key is, in bytes.
 const KEY_BYTES: usize = 32;
 
+/// The setting that says how.
+const TRANSFORM: &str = "WALG_LIBSODIUM_KEY_TRANSFORM";
+
 /// As the engines read it: padded, and without a look at the bits that the padding leaves over.
 const BASE64: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
@@ -20,13 +23,7 @@ enum Transform {
 
 /// The key is one: decoded by a transform that neither pads nor cuts it, of the right length, and not of one byte alone.
 pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
-    const TRANSFORM: &str = "WALG_LIBSODIUM_KEY_TRANSFORM";
-    let transform = match env.text(TRANSFORM) {
-        Some("hex") => Some(Transform::Hex),
-        Some("base64") => Some(Transform::Base64),
-        _ => None,
-    };
-    let Some(transform) = transform else {
+    let Some(transform) = transform_of(env) else {
         let detail = match env.text(TRANSFORM) {
             None | Some("none") => {
                 "is not set: the engine fills a short key with zeroes, and cuts a long one off"
@@ -89,16 +86,31 @@ fn key_file(env: &Environment<'_>, name: &str, detail: impl Into<String>, hint: 
 }
 
 fn is_key(text: &str, transform: Transform) -> bool {
-    match transform {
+    decoded(text, transform).is_some_and(|key| key.iter().any(|byte| *byte != key[0]))
+}
+
+fn decoded(text: &str, transform: Transform) -> Option<[u8; KEY_BYTES]> {
+    let bytes = match transform {
         Transform::Hex => {
-            let pairs: Vec<_> = text.as_bytes().chunks(2).map(<[u8]>::to_ascii_lowercase).collect();
-            text.len() == 2 * KEY_BYTES
-                && text.bytes().all(|b| b.is_ascii_hexdigit())
-                && pairs.iter().any(|pair| *pair != pairs[0])
+            let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+            let byte = |pair: &[u32]| u8::try_from(pair.first()? << 4 | pair.get(1)?).ok();
+            digits?.chunks(2).map(byte).collect::<Option<Vec<u8>>>()?
         }
-        Transform::Base64 => BASE64
-            .decode(text)
-            .is_ok_and(|key| key.len() == KEY_BYTES && key.iter().any(|byte| *byte != key[0])),
+        Transform::Base64 => BASE64.decode(text).ok()?,
+    };
+    bytes.try_into().ok()
+}
+
+/// The bytes of a key, by the transform that is set; none where that would pad it or cut it.
+pub(super) fn key_of(env: &Environment<'_>, text: &str) -> Option<[u8; KEY_BYTES]> {
+    decoded(text, transform_of(env)?)
+}
+
+fn transform_of(env: &Environment<'_>) -> Option<Transform> {
+    match env.text(TRANSFORM) {
+        Some("hex") => Some(Transform::Hex),
+        Some("base64") => Some(Transform::Base64),
+        _ => None,
     }
 }
 

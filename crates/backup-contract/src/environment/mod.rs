@@ -6,6 +6,7 @@
 //! | its bytes | [`EnvFile`], whose values never show themselves |
 //! | held against the profile and the engine | [`Environment::check`] |
 //! | held against all other apps | [`PrefixUse::check_apart`] |
+//! | how its bucket is reached, and opened | [`Environment::bucket`], [`Environment::bucket_key`] |
 //!
 //! ```
 //! use backup_contract::environment::EnvFile;
@@ -31,6 +32,7 @@ mod parse;
 mod placeholder;
 mod prefix;
 mod pushing;
+mod reach;
 mod required;
 mod shadow;
 mod storage;
@@ -42,5 +44,6 @@ pub use endpoint::Endpoint;
 pub use facts::{EnvFileFacts, FileState, GitPlace, parse_failed};
 pub use file::{EnvFile, Given, Variable};
 pub use prefix::{PrefixFault, S3Prefix};
+pub use reach::{BucketKey, BucketReach, S3Keys, S3Reach, SodiumBytes};
 pub use storage::Location;
 pub use value::EnvValue;
