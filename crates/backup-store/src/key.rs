@@ -80,6 +80,9 @@ fn reason_against(key: &str) -> Option<&'static str> {
     if key.chars().any(char::is_control) {
         return Some("it holds a control character");
     }
+    if key.contains(['\u{fffe}', '\u{ffff}']) {
+        return Some("it holds a character that no XML can carry");
+    }
     if key.contains('\\') {
         return Some("it holds a backslash");
     }

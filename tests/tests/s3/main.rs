@@ -7,6 +7,7 @@
 mod capabilities;
 mod child;
 mod conformance;
+mod doubts;
 mod faults;
 mod leftovers;
 mod limits;

@@ -56,11 +56,12 @@ impl Patience {
         else {
             return Err(failure);
         };
-        if spent + pause > limits.retry_budget {
+        if spent.saturating_add(pause) > limits.retry_budget {
             return Err(failure);
         }
         if let Again::Slower(_) = failure.again {
-            shared.throttle.hold_until(Instant::now() + pause);
+            let now = Instant::now();
+            shared.throttle.hold_until(now.checked_add(pause).unwrap_or(now));
             shared.throttle.pass().await;
         } else {
             sleep(pause).await;
@@ -86,7 +87,8 @@ fn pause_after(failure: &Failure, failures: u32, limits: &S3Limits, dice: u64) -
     let jitter = Duration::from_nanos(
         u64::try_from(half.as_nanos() * u128::from(part) / u128::from(u32::MAX)).unwrap_or(u64::MAX),
     );
-    Some(least + half + jitter)
+    // What a store asks for may be any number.
+    Some(least.saturating_add(half + jitter))
 }
 
 /// One request, within its time limit. `bytes` is how many pass with it.

@@ -29,7 +29,7 @@ pub(super) async fn one(shared: &Shared, object: &ObjectRef, now: DateTime<Utc>)
     match call(shared, 0, delete).await {
         Ok(answer) if answer.delete_marker() == Some(true) && id.is_none() => Err(failed(only_hidden())),
         Ok(_) => Ok(Deletion::Deleted),
-        Err(failure) if failure.is_not_found(id.is_some()) => Ok(Deletion::Missing),
+        Err(failure) if failure.is_absent() => Ok(Deletion::Missing),
         Err(failure) => why(shared, &name, id.as_deref(), failure, now).await.map_err(failed),
     }
 }

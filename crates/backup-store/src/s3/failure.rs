@@ -81,14 +81,16 @@ impl Failure {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
 
-    /// Whether there is no such object or version. A bucket that is not there is no such thing.
+    /// Whether the store says that there is no such object or version. A bucket that is not there is no such thing, and
+    /// neither is a 404 of something in between: that has no code of S3, or the one that the SDK makes up.
+    pub(super) fn is_absent(&self) -> bool {
+        self.has_code(&["NoSuchKey", "NoSuchVersion"])
+    }
+
+    /// The same for what is read: a version that the store would never have made is refused in various words, and a delete
+    /// marker cannot be read.
     pub(super) fn is_not_found(&self, version_named: bool) -> bool {
-        if self.problem == RemoteProblem::NoBucket {
-            return false;
-        }
-        // A version that the store would never have made is refused in various words; a delete marker cannot be read.
-        self.is(404)
-            || (version_named && (self.is(405) || self.has_code(&["InvalidArgument", "NoSuchVersion"])))
+        self.is_absent() || (version_named && (self.is(405) || self.has_code(&["InvalidArgument"])))
     }
 
     /// Whether the store knows the request not at all.
@@ -212,8 +214,9 @@ fn unsent<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Failure {
         // What gives out credentials may be out of reach for a moment, but mostly there are none.
         return Failure::new(RemoteProblem::Credentials, text, Again::Never);
     }
-    if chain().any(is_tls) {
-        return Failure::new(RemoteProblem::Tls, text, Again::Never);
+    if let Some(distrust) = chain().find_map(distrust_in) {
+        let failure = Failure::new(RemoteProblem::Tls, text, Again::Never);
+        return Failure { maybe_done: distrust == Distrust::OnTheWay, ..failure };
     }
     match error {
         SdkError::DispatchFailure(failure) if failure.is_timeout() => {
@@ -226,29 +229,37 @@ fn unsent<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Failure {
     }
 }
 
-fn is_distrust(error: &rustls::Error) -> bool {
-    matches!(
-        error,
+/// When the other side of an encrypted connection lost our trust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Distrust {
+    /// Before anything was asked of it.
+    AtFirst,
+    /// Perhaps when it had been asked already: what was asked may have been done.
+    OnTheWay,
+}
+
+fn distrust(error: &rustls::Error) -> Option<Distrust> {
+    match error {
         rustls::Error::InvalidCertificate(_)
-            | rustls::Error::NoCertificatesPresented
-            | rustls::Error::PeerIncompatible(_)
-            | rustls::Error::PeerMisbehaved(_)
-            | rustls::Error::InvalidMessage(_)
-    )
+        | rustls::Error::NoCertificatesPresented
+        | rustls::Error::PeerIncompatible(_) => Some(Distrust::AtFirst),
+        rustls::Error::PeerMisbehaved(_) | rustls::Error::InvalidMessage(_) => Some(Distrust::OnTheWay),
+        _ => None,
+    }
 }
 
 /// Whether rustls distrusts the server. Its error travels inside of one [`std::io::Error`] or several, whose `source` passes
 /// over what is in them.
-fn is_tls(error: &(dyn StdError + 'static)) -> bool {
+fn distrust_in(error: &(dyn StdError + 'static)) -> Option<Distrust> {
     let mut inner = Some(error);
     while let Some(error) = inner {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return is_distrust(error);
+            return distrust(error);
         }
         let within = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         inner = within.map(|inner| -> &(dyn StdError + 'static) { inner });
     }
-    false
+    None
 }
 
 /// What an error and those behind it say, each once. Never their debug print: that has whole requests in it.
@@ -342,6 +353,10 @@ mod tests {
     fn no_bucket_is_not_no_object() {
         assert!(answer(404, "NoSuchKey", None).is_not_found(false));
         assert!(!answer(404, "NoSuchBucket", None).is_not_found(true));
+        assert!(answer(404, "NoSuchVersion", None).is_absent());
+        for foreign in ["", "NotFound", "NoSuchUpload"] {
+            assert!(!answer(404, foreign, None).is_not_found(true), "'{foreign}' says nothing of an object");
+        }
         assert!(answer(400, "InvalidArgument", None).is_not_found(true));
         assert!(!answer(400, "InvalidArgument", None).is_not_found(false));
         assert!(!answer(400, "ExpiredToken", None).is_not_found(true));

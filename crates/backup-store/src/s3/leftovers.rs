@@ -7,6 +7,9 @@ use super::{Shared, publish};
 use crate::{Leftover, Result};
 use chrono::{DateTime, Utc};
 
+/// What is wrong with a page that does not say where the next one begins: neither to end there nor to begin anew is right.
+const NO_NEXT: &str = "there is more, and the store does not say where";
+
 /// An upload that nobody has completed yet.
 struct Unfinished {
     name: String,
@@ -58,9 +61,12 @@ async fn unfinished(shared: &Shared) -> std::result::Result<Vec<Unfinished>, Fai
                 all.push(Unfinished { name: name.to_owned(), id: id.to_owned(), begun });
             }
         }
-        let next = (answer.next_key_marker.clone(), answer.next_upload_id_marker.clone());
-        if !answer.is_truncated().unwrap_or(false) || next == marker {
+        if !answer.is_truncated().unwrap_or(false) {
             return Ok(all);
+        }
+        let next = (answer.next_key_marker.clone(), answer.next_upload_id_marker.clone());
+        if next.0.is_none() || next == marker {
+            return Err(Failure::nonsense(NO_NEXT));
         }
         marker = next;
     }
@@ -84,10 +90,13 @@ async fn weigh(shared: &Shared, upload: &Unfinished) -> std::result::Result<Opti
                 .saturating_add(part.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default());
             modified = modified.max(time(part.last_modified()));
         }
-        let next = answer.next_part_number_marker.clone();
-        if !answer.is_truncated().unwrap_or(false) || next == marker {
+        if !answer.is_truncated().unwrap_or(false) {
             let name = format!("{} (upload {})", upload.name, upload.id);
             return Ok(Some(Leftover { name, bytes, modified }));
+        }
+        let next = answer.next_part_number_marker.clone();
+        if next.is_none() || next == marker {
+            return Err(Failure::nonsense(NO_NEXT));
         }
         marker = next;
     }

@@ -4,7 +4,7 @@ use super::call::call;
 use super::failure::Failure;
 use super::probe::{self, Versioning};
 use super::{Shared, publish};
-use crate::{Key, ObjectMeta, Result, Version};
+use crate::{Key, ObjectMeta, RemoteProblem, Result, Version};
 use aws_smithy_types::DateTime as AwsTime;
 use chrono::{DateTime, Utc};
 
@@ -68,21 +68,22 @@ pub(super) async fn look(
         }
         Err(failure) => failure,
     };
-    if failure.is_not_found(version_id.is_some()) {
-        return Ok(None);
-    }
-    if !(failure.is(400) || failure.is(403)) {
+    if !(failure.is(400) || failure.is(403) || failure.is(404) || failure.is(405)) {
         return Err(failure);
     }
-    // The answer to HEAD has no body, so it does not say why. A read of one byte does.
+    // The answer to HEAD has no body, so it does not say why, nor whether it is the store's: something in between that does
+    // not reach the store answers 404 too. A read of one byte says both.
     let why = call(shared, 0, || {
         let request = shared.client.get_object().bucket(&shared.bucket).key(name).range("bytes=0-0");
         request.set_version_id(version_id.map(str::to_owned)).send()
     });
     match why.await {
         Err(why) if why.is_not_found(version_id.is_some()) => Ok(None),
+        // An object without a byte has no first one.
+        Err(why) if why.is(416) => Err(failure),
         Err(why) => Err(why),
-        Ok(_) => Err(failure),
+        // Written meanwhile: the next look sees it.
+        Ok(_) => Err(Failure::broken(RemoteProblem::Answer, "it was not there, and a moment later it was")),
     }
 }
 

@@ -15,6 +15,10 @@ use std::sync::atomic::Ordering;
 /// What the object says with which conditional writes are tried.
 const TRIAL: &str = "si-backup tries with this object whether the store refuses to write a key twice.\n";
 
+/// How stores say that a bucket has no Object Lock.
+const NO_LOCKS: [&str; 3] =
+    ["ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration", "InvalidRequest"];
+
 /// Whether the bucket has versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Versioning {
@@ -96,8 +100,11 @@ pub(super) async fn locking(shared: &Shared) -> std::result::Result<Locking, Fai
         let ask = || shared.client.get_object_lock_configuration().bucket(&shared.bucket).send();
         let answer = match call(shared, 0, ask).await {
             Ok(answer) => answer,
-            // In various words: this bucket, or this store, has none.
-            Err(failure) if failure.problem == RemoteProblem::Refused => return Ok(Locking::None),
+            // In various words: this bucket, or this store, has none. Any other refusal is not taken for that: what is
+            // locked would be deleted around.
+            Err(failure) if failure.is_unknown_request() || failure.has_code(&NO_LOCKS) => {
+                return Ok(Locking::None);
+            }
             Err(failure) => return Err(failure),
         };
         let Some(found) = answer.object_lock_configuration() else { return Ok(Locking::None) };

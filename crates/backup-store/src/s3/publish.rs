@@ -5,7 +5,7 @@ use super::failure::{Again, Failure};
 use super::look::{Found, look};
 use super::probe::{self, Writing};
 use super::sums::Sums;
-use super::{ServerSideEncryption, Shared};
+use super::{ServerSideEncryption, Shared, locks};
 use crate::{Error, Key, Lock, LockMode, RemoteProblem, Result};
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::complete_multipart_upload::{
@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::DateTime as AwsTime;
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// In which metadata of an object the token of its upload is.
 pub(super) const TOKEN: &str = "si-upload";
@@ -30,6 +31,10 @@ pub(super) const SHA256: &str = "si-sha256";
 
 /// How often a key that the store calls taken, and where nothing is, is tried again: its object may just have been deleted.
 const TRIES_OF_ABSENT: u32 = 3;
+
+/// How much longer than another request one may take after which the store puts an object together. What comes later is found
+/// by looking.
+const LONGEST_COMPLETION: Duration = Duration::from_mins(10);
 
 /// For whom the store is to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,8 +217,17 @@ pub(super) enum LastStep<'a> {
 }
 
 impl Publication<'_> {
-    /// Takes the last step, and finds out what became of it.
+    /// Takes the last step, and finds out what became of it, and of the lock that was asked for.
     pub(super) async fn publish(&self, shared: &Shared, step: &LastStep<'_>) -> Result<Found> {
+        let found = self.write(shared, step).await?;
+        if let Some(lock) = self.lock {
+            // Some stores forget it on the way of an upload in parts. This reads what is held, and asks again where need be.
+            locks::extend(shared, self.key, found.version.as_ref(), lock).await?;
+        }
+        Ok(found)
+    }
+
+    async fn write(&self, shared: &Shared, step: &LastStep<'_>) -> Result<Found> {
         let writing = match step {
             LastStep::Put(_) => probe::writing(shared).await,
             LastStep::Complete { .. } => probe::completing(shared).await,
@@ -223,6 +237,7 @@ impl Publication<'_> {
         // Whether an earlier try may have been done, though its answer was lost.
         let mut maybe_done = false;
         let mut taken_by_nothing = 0;
+        let mut tried_md5 = false;
         loop {
             if writing == Writing::Looking
                 && let Some(found) = self.look(shared, maybe_done).await?
@@ -242,16 +257,27 @@ impl Publication<'_> {
                 if failure.is(412) {
                     taken_by_nothing += 1;
                     if taken_by_nothing == TRIES_OF_ABSENT {
-                        return Err(Error::Hidden { key: self.key.clone(), store: shared.location.clone() });
+                        return Err(if maybe_done {
+                            // What took the key may be this upload's own, on its way into the store.
+                            failure.unknown_outcome(self.key, &shared.location)
+                        } else {
+                            Error::Hidden { key: self.key.clone(), store: shared.location.clone() }
+                        });
                     }
                     failure.again = Again::Yes;
                 }
             }
             if let LastStep::Put(_) = step
                 && failure.is_unknown_header()
-                && !shared.only_md5.swap(true, Ordering::Relaxed)
             {
-                continue;
+                if !tried_md5 && !shared.only_md5.swap(true, Ordering::Relaxed) {
+                    tried_md5 = true;
+                    continue;
+                }
+                if tried_md5 {
+                    // Neither with the older checksum: it is something else, and no reason to go without the newer one.
+                    shared.only_md5.store(false, Ordering::Relaxed);
+                }
             }
             if let Err(last) = patience.again(failure, shared).await {
                 return Err(if maybe_done {
@@ -279,7 +305,8 @@ impl Publication<'_> {
             LastStep::Complete { id, parts } => {
                 // The store may have to put together a lot before it answers.
                 let complete = complete_request(shared, self.name, id, parts, condition);
-                once(shared, self.size / 64, complete).await.map(|done| done.version_id)
+                let most = LONGEST_COMPLETION.as_secs() * shared.limits.least_rate;
+                once(shared, (self.size / 64).min(most), complete).await.map(|done| done.version_id)
             }
         }
     }

@@ -4,7 +4,7 @@ use super::background::Pending;
 use super::parts::PartSizes;
 use super::publish::{self, LastStep, Publication};
 use super::{S3Store, Shared, locks, look};
-use crate::{Digest, Error, Key, Lock, PutOptions, Result, Stored, Upload, random};
+use crate::{Digest, Error, Key, Lock, PutOptions, RemoteProblem, Result, Stored, Upload, random};
 use aws_sdk_s3::types::CompletedPart;
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
@@ -34,6 +34,8 @@ pub(super) struct S3Upload<'a> {
     parts: Option<Parts>,
     /// Set once a part was lost: whatever follows, this is no object any more.
     is_broken: bool,
+    /// Set once the store has been asked to complete the upload.
+    is_completed: bool,
 }
 
 /// An upload in parts, as far as it is.
@@ -66,6 +68,7 @@ impl<'a> S3Upload<'a> {
             buffer: BytesMut::with_capacity(room),
             parts: None,
             is_broken: false,
+            is_completed: false,
         })
     }
 
@@ -131,6 +134,7 @@ impl<'a> S3Upload<'a> {
         let (size, lock) = (self.size, self.lock);
         let body: Bytes = std::mem::take(&mut self.buffer).freeze();
         let parts = self.parts.as_ref().map(|parts| (parts.id.clone(), parts.stored.clone()));
+        self.is_completed = true;
         let found = self.store.run(|shared| async move {
             let publication = Publication { key: &key, name: &name, token: &token, size, lock };
             let step = match &parts {
@@ -183,11 +187,21 @@ impl Write for S3Upload<'_> {
 impl Upload for S3Upload<'_> {
     fn finish(mut self: Box<Self>) -> Result<Stored> {
         let stored = self.publish();
-        if stored.is_ok() {
-            // Nothing to give up any more.
+        if self.is_completed && !stored.as_ref().is_err_and(says_that_nothing_was_done) {
+            // There are stores that destroy an object whose upload is given up after it was completed. If it was not, it is
+            // a leftover, and swept by its age.
             self.parts = None;
         }
         stored
+    }
+}
+
+/// Whether an error of the last step is the store's word that it did not take it.
+fn says_that_nothing_was_done(error: &Error) -> bool {
+    match error {
+        Error::AlreadyExists { .. } | Error::Hidden { .. } => true,
+        Error::Remote { operation: "write", problem, .. } => *problem != RemoteProblem::Answer,
+        _ => false,
     }
 }
 
