@@ -27,6 +27,17 @@ pub enum CliError {
     /// The state could not be backed up, proved or opened.
     #[error(transparent)]
     State(#[from] paas_state::Error),
+    /// A bucket of a database could not be read.
+    #[error(transparent)]
+    Walg(#[from] walg_driver::Error),
+    /// An app's env file cannot be used.
+    #[error("the env file of app '{app}', {}, {}", fault.place, fault.detail)]
+    AppEnvFile {
+        /// The app.
+        app: String,
+        /// What is wrong with it.
+        fault: Box<Finding>,
+    },
     /// Evidence, trail, pins or origin.
     #[error(transparent)]
     Guard(#[from] restore_guard::Error),
@@ -200,6 +211,8 @@ impl CliError {
             Self::Contract(e) => e.code(),
             Self::Store(e) => e.code(),
             Self::State(e) => e.code(),
+            Self::Walg(e) => e.code(),
+            Self::AppEnvFile { fault, .. } => fault.code,
             Self::Guard(e) => e.code(),
             Self::Retention(e) => e.code(),
             Self::BadRow { .. } => "invalid-row",
@@ -244,6 +257,8 @@ impl CliError {
             Self::Contract(e) => Some(e.hint().to_owned()),
             Self::Store(e) => e.hint().map(str::to_owned),
             Self::State(e) => e.hint(),
+            Self::Walg(e) => e.hint().map(str::to_owned),
+            Self::AppEnvFile { fault, .. } => Some(fault.hint.clone()),
             Self::Guard(e) => e.hint().map(str::to_owned),
             Self::Retention(e) => e.hint().map(str::to_owned),
             Self::BadRow { .. } => Some(
@@ -310,6 +325,7 @@ impl CliError {
             | Self::PlanChanged { .. }
             | Self::Settings(_)
             | Self::Contract(_)
+            | Self::AppEnvFile { .. }
             | Self::Pack(_)
             | Self::NoProject(_)
             | Self::NoSnapshot(_)
@@ -328,6 +344,7 @@ impl CliError {
             Self::Io { .. } => 1,
             Self::Store(e) => of_code(e.code()),
             Self::State(e) => of_code(e.code()),
+            Self::Walg(e) => of_code(e.code()),
             Self::Guard(e) => of_code(e.code()),
         }
     }

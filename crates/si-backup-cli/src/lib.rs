@@ -12,9 +12,11 @@
 //!
 //! Everything that decides or acts lies in the libraries beneath; what is here composes them.
 
+mod app;
 pub mod args;
 mod error;
 mod home;
+mod judge;
 mod open_store;
 mod place;
 mod progress;
@@ -26,8 +28,10 @@ pub mod usecase;
 pub mod view;
 mod world;
 
+pub use app::{AppBucket, AppShelf};
 pub use error::CliError;
 pub use home::{Home, HomeLock};
+pub use judge::Judge;
 pub use open_store::{open_store, store_directory};
 pub use progress::{Meter, ProgressMode, metered};
 pub use report::{Mode, Report, Rows};

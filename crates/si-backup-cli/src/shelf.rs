@@ -1,3 +1,4 @@
+use crate::judge::Judge;
 use crate::place::origin_meant;
 use crate::{CliError, Session};
 use backup_contract::{ContextName, Level, Snapshot, SnapshotRef, Subject};
@@ -81,18 +82,7 @@ impl<'a> Shelf<'a> {
                 context: self.context.to_string(),
             });
         }
-        let prefix = text.strip_prefix("state/").unwrap_or(text);
-        if prefix.is_empty() {
-            return Err(CliError::NoSnapshot(text.to_owned()));
-        }
-        let mut found = self.snapshots().iter().filter(|snapshot| snapshot.id.as_str().starts_with(prefix));
-        let Some(first) = found.next() else { return Err(CliError::NoSnapshot(text.to_owned())) };
-        let others: Vec<_> = found.map(|snapshot| snapshot.id.to_string()).collect();
-        if others.is_empty() || first.id.as_str() == prefix {
-            return Ok(first);
-        }
-        let candidates = std::iter::once(first.id.to_string()).chain(others).collect();
-        Err(CliError::Ambiguous { prefix: prefix.to_owned(), candidates })
+        find(self.snapshots(), &Subject::State, text)
     }
 
     /// The bundle of a snapshot whose record could be read.
@@ -121,11 +111,12 @@ impl<'a> Shelf<'a> {
         let ours = self.origin.as_ref().map(OriginId::as_str);
         made_under.is_some_and(|made_under| ours.is_some_and(|ours| ours != made_under))
     }
+}
 
+impl Judge for Shelf<'_> {
     /// How far a snapshot is proved; `None` for one without a checksum, or with an origin that is none, of which nothing
     /// can be.
-    #[must_use]
-    pub fn standing(&self, snapshot: &Snapshot) -> Option<Standing<'_>> {
+    fn standing(&self, snapshot: &Snapshot) -> Option<Standing<'_>> {
         let record = self.catalogue.records.get(&snapshot.id)?;
         let made_under: Option<OriginId> = record.origin.as_deref().map(str::parse).transpose().ok()?;
         let question = Question {
@@ -137,33 +128,11 @@ impl<'a> Shelf<'a> {
         Some(self.evidence.standing(&question))
     }
 
-    /// The strongest level at which a snapshot is proved, and since when; `None` when something of it is missing now,
-    /// whatever was proved before.
-    #[must_use]
-    pub fn proved(&self, snapshot: &Snapshot) -> Option<(Level, DateTime<Utc>)> {
-        if !snapshot.restorable() {
-            return None;
-        }
-        let standing = self.standing(snapshot)?;
-        let (level, evidence) = standing.proved()?;
-        Some((level, evidence.record().finished_at))
-    }
-
-    /// The weakest level that a snapshot failed at, and since when: from there on nothing is proved.
-    #[must_use]
-    pub fn failed(&self, snapshot: &Snapshot) -> Option<(Level, DateTime<Utc>)> {
-        let standing = self.standing(snapshot)?;
-        let record = standing.failure()?.record();
-        // A level that was proved again later is no failure any more, though nothing is said of the stronger ones.
-        let is_mended = standing.proved().is_some_and(|(level, _)| level.covers(record.level));
-        (!is_mended).then_some((record.level, record.finished_at))
-    }
-
     /// Until when an object lock holds a snapshot; none when it has run out.
     ///
     /// # Errors
     /// [`CliError::Store`], [`CliError::State`] when the store cannot be asked.
-    pub fn locked_until(&self, snapshot: &Snapshot) -> Result<Option<DateTime<Utc>>, CliError> {
+    fn locked_until(&self, snapshot: &Snapshot) -> Result<Option<DateTime<Utc>>, CliError> {
         let has_locks = if let Some(has_locks) = self.has_locks.get() {
             *has_locks
         } else {
@@ -178,8 +147,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// Whether it is kept in any case.
-    #[must_use]
-    pub fn is_pinned(&self, snapshot: &Snapshot) -> bool {
+    fn is_pinned(&self, snapshot: &Snapshot) -> bool {
         self.pins.is_pinned(&reference(snapshot), self.now)
     }
 }
@@ -188,4 +156,30 @@ impl<'a> Shelf<'a> {
 #[must_use]
 pub(crate) fn reference(snapshot: &Snapshot) -> SnapshotRef {
     SnapshotRef { subject: snapshot.subject.clone(), id: snapshot.id.clone() }
+}
+
+/// The snapshot that an id or the unique beginning of one names, with or without its subject before it.
+///
+/// # Errors
+/// [`CliError::NoSnapshot`], [`CliError::Ambiguous`].
+pub(crate) fn find<'s>(
+    snapshots: &'s [Snapshot],
+    subject: &Subject,
+    text: &str,
+) -> Result<&'s Snapshot, CliError> {
+    let prefix = text.strip_prefix(&format!("{subject}/")).unwrap_or(text);
+    if prefix.is_empty() {
+        return Err(CliError::NoSnapshot(text.to_owned()));
+    }
+    let mut found = snapshots.iter().filter(|snapshot| snapshot.id.as_str().starts_with(prefix));
+    let Some(first) = found.next() else { return Err(CliError::NoSnapshot(text.to_owned())) };
+    let others: Vec<_> = found.collect();
+    if others.is_empty() || first.id.as_str() == prefix {
+        return Ok(first);
+    }
+    if let Some(exact) = others.iter().find(|other| other.id.as_str() == prefix) {
+        return Ok(exact);
+    }
+    let candidates = std::iter::once(first).chain(others).map(|snapshot| snapshot.id.to_string()).collect();
+    Err(CliError::Ambiguous { prefix: prefix.to_owned(), candidates })
 }

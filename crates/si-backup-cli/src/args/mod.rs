@@ -8,8 +8,8 @@ pub use global::{ColorChoice, GlobalArgs, ProgressChoice};
 pub use retention::{ApplyArgs, ForecastArgs, PlanArgs, PolicyArgs, RetentionCommand, SourceArgs};
 pub use verbs::{
     AuditCommand, Command, ContractArgs, DiffArgs, EventsCommand, ExtractArgs, InitArgs, KitArgs, ListArgs,
-    PinArgs, PolicyFormat, PolicyStatusArgs, RunArgs, ShowArgs, StatusArgs, SubjectArgs, UnpinArgs,
-    VerifyArgs,
+    PinArgs, PolicyFormat, PolicyStatusArgs, RunArgs, ShowArgs, StateArgs, StatusArgs, SubjectArgs,
+    UnpinArgs, VerifyArgs,
 };
 
 use clap::Parser;

@@ -53,9 +53,20 @@ pub enum Command {
 }
 
 /// Which subject a command is about.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct SubjectArgs {
-    /// The private state of the context (the only subject so far, and the default)
+    /// The private state of the context (the default)
+    #[arg(long)]
+    pub state: bool,
+    /// The database of this app
+    #[arg(long, value_name = "SLUG", conflicts_with = "state")]
+    pub app: Option<AppSlug>,
+}
+
+/// The subject of a command that is about the state alone.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct StateArgs {
+    /// The private state of the context (the only subject of this command, and the default)
     #[arg(long)]
     pub state: bool,
 }
@@ -157,7 +168,7 @@ Examples:
 pub struct RunArgs {
     /// Which subject
     #[command(flatten)]
-    pub subject: SubjectArgs,
+    pub subject: StateArgs,
     /// Optional trees of the state to take too: releases, cache
     #[arg(long, value_name = "TREES", value_delimiter = ',')]
     pub with: Vec<OptionalTree>,
@@ -168,7 +179,7 @@ pub struct RunArgs {
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  si-backup status --state")]
+#[command(after_help = "Examples:\n  si-backup status --state\n  si-backup status --app shop")]
 pub struct StatusArgs {
     /// Which subject
     #[command(flatten)]
@@ -177,7 +188,9 @@ pub struct StatusArgs {
 
 /// Arguments of `list`.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  si-backup list --json | jq -r '.data[] | select(.restorable).id'")]
+#[command(
+    after_help = "Examples:\n  si-backup list --json | jq -r '.data[] | select(.restorable).id'\n  si-backup list --app shop"
+)]
 pub struct ListArgs {
     /// Which subject
     #[command(flatten)]
@@ -211,7 +224,7 @@ pub struct DiffArgs {
     pub other: String,
     /// Which subject
     #[command(flatten)]
-    pub subject: SubjectArgs,
+    pub subject: StateArgs,
 }
 
 /// Arguments of `verify`.
@@ -220,9 +233,11 @@ pub struct DiffArgs {
 Examples:
   si-backup verify                  prove the newest snapshot at level 'content'
   si-backup verify --all --level checksum
+  si-backup verify --app shop --all
 
 Levels: stored (every object is there, with its size), checksum (every byte read again),
-content (decrypted, each file equal to the manifest and well-formed).")]
+content (decrypted; of the state each file equal to the manifest and well-formed, of a database every
+tar of the chain and the WAL that it needs decoded to the end).")]
 pub struct VerifyArgs {
     /// The snapshot: its id, a unique beginning of it, or LATEST
     #[arg(value_name = "ID", default_value = "LATEST", conflicts_with = "all")]
@@ -250,7 +265,7 @@ pub struct ExtractArgs {
     pub id: String,
     /// Which subject
     #[command(flatten)]
-    pub subject: SubjectArgs,
+    pub subject: StateArgs,
     /// A new or an empty directory, which is then replaced: not the working directory, nor a mount point
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
@@ -270,7 +285,7 @@ pub struct PinArgs {
     pub id: String,
     /// Which subject
     #[command(flatten)]
-    pub subject: SubjectArgs,
+    pub subject: StateArgs,
     /// Why it is kept
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
@@ -288,7 +303,7 @@ pub struct UnpinArgs {
     pub id: String,
     /// Which subject
     #[command(flatten)]
-    pub subject: SubjectArgs,
+    pub subject: StateArgs,
 }
 
 /// Arguments of `policy`.

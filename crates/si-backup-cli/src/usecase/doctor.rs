@@ -1,6 +1,6 @@
 use crate::report::{finding_lines, message_of, row};
 use crate::view::DoctorRow;
-use crate::{CliError, Report, Rows, Session, Shelf};
+use crate::{CliError, Judge, Report, Rows, Session, Shelf};
 use backup_contract::{Finding, Place, Severity};
 use backup_store::{Store, Transport, WriteOnceKeeper};
 use chrono::TimeDelta;

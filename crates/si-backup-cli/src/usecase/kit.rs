@@ -1,7 +1,7 @@
 use crate::args::KitArgs;
 use crate::report::row;
 use crate::view::{self, KitRow};
-use crate::{CliError, Report, Session, Shelf};
+use crate::{CliError, Judge, Report, Session, Shelf};
 use backup_contract::Level;
 use backup_store::{durable, outside_git_work_tree};
 use paas_state::OptionalTree;

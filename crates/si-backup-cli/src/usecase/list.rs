@@ -1,6 +1,6 @@
 use crate::report::row;
 use crate::view::{self, ListRow, ProblemRow};
-use crate::{CliError, Report, Session, Shelf};
+use crate::{CliError, Judge, Report, Session, Shelf};
 use backup_contract::Snapshot;
 use std::fmt::Write;
 
@@ -28,7 +28,7 @@ pub(super) fn list(session: &Session<'_>) -> Result<Report, CliError> {
 }
 
 /// What is known of a snapshot.
-pub(super) fn list_row(shelf: &Shelf<'_>, snapshot: &Snapshot) -> Result<ListRow, CliError> {
+pub(super) fn list_row(shelf: &dyn Judge, snapshot: &Snapshot) -> Result<ListRow, CliError> {
     Ok(ListRow {
         id: snapshot.id.clone(),
         subject: snapshot.subject.clone(),
@@ -54,7 +54,7 @@ pub(super) fn list_row(shelf: &Shelf<'_>, snapshot: &Snapshot) -> Result<ListRow
     })
 }
 
-fn line(row: &ListRow) -> [String; 5] {
+pub(super) fn line(row: &ListRow) -> [String; 5] {
     let mut notes = Vec::new();
     notes.extend(row.problems.iter().map(|problem| problem.detail.clone()));
     notes.extend(row.pinned.then(|| "pinned".to_owned()));

@@ -1,5 +1,6 @@
 //! What each command does, one file a verb: it composes the libraries, and decides nothing that they could.
 
+mod app;
 mod audit;
 mod contract;
 mod diff;
@@ -32,11 +33,23 @@ pub fn dispatch(session: &Session<'_>, command: &Command) -> Result<Report, CliE
         Command::Kit(args) => kit::kit(session, args),
         Command::Contract(args) => contract::contract(session, args),
         Command::Run(args) => run::run(session, args),
-        Command::Status(_) => status::status(session),
-        Command::List(_) => list::list(session),
-        Command::Show(args) => show::show(session, args),
+        Command::Status(args) => match &args.subject.app {
+            Some(app) => app::status(session, app),
+            None => status::status(session),
+        },
+        Command::List(args) => match &args.subject.app {
+            Some(app) => app::list(session, app),
+            None => list::list(session),
+        },
+        Command::Show(args) => match &args.subject.app {
+            Some(app) => app::show(session, args, app),
+            None => show::show(session, args),
+        },
         Command::Diff(args) => diff::diff(session, args),
-        Command::Verify(args) => verify::verify(session, args),
+        Command::Verify(args) => match &args.subject.app {
+            Some(app) => app::verify(session, args, app),
+            None => verify::verify(session, args),
+        },
         Command::Extract(args) => extract::extract(session, args),
         Command::Pin(args) => pin::pin(session, args),
         Command::Unpin(args) => pin::unpin(session, args),

@@ -3,7 +3,7 @@ use crate::args::{PinArgs, UnpinArgs};
 use crate::report::row;
 use crate::shelf::reference;
 use crate::view::{self, PinRow};
-use crate::{CliError, Report, Session, Shelf};
+use crate::{CliError, Judge, Report, Session, Shelf};
 use backup_contract::{Snapshot, Subject};
 use backup_store::Store;
 use chrono::{DateTime, Utc};

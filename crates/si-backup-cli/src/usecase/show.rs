@@ -5,9 +5,10 @@ use crate::args::ShowArgs;
 use crate::report::{message_of, row};
 use crate::shelf::reference;
 use crate::view::{self, EvidenceRow, ListRow, ProblemRow, ShowRow};
-use crate::{CliError, Report, Session, Shelf, metered};
-use backup_contract::Level;
+use crate::{CliError, Judge, Report, Session, Shelf, metered};
+use backup_contract::{Level, Snapshot};
 use paas_state::{Side, is_store};
+use restore_guard::{Evidence, Ignored, Records};
 use std::fmt::Write;
 
 /// Shows one snapshot: its record, its evidence, and, where the identity is, its files.
@@ -45,30 +46,8 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
         }
         _ => None,
     };
-    let evidence: Vec<_> = shelf
-        .evidence
-        .of(&reference(snapshot))
-        .iter()
-        .map(|evidence| {
-            let record = evidence.record();
-            EvidenceRow {
-                key: evidence.key().to_string(),
-                level: record.level,
-                outcome: record.outcome,
-                at: record.finished_at,
-                host: record.host.clone(),
-                operator: record.operator.clone(),
-                checks: record.checks.clone(),
-            }
-        })
-        .collect();
-    let ignored = shelf.standing(snapshot).map_or_else(Vec::new, |standing| {
-        let say = |i: &restore_guard::Ignored| ProblemRow {
-            code: i.why.code().into(),
-            detail: format!("{}: {}", i.key, i.why),
-        };
-        standing.ignored().iter().map(say).collect()
-    });
+    let evidence = evidence_rows(&shelf.evidence, snapshot);
+    let ignored = ignored_rows(&shelf, snapshot);
     // What is wrong with the policy is no reason not to show a snapshot.
     let verdict = match Verdict::on(session, &*store, &shelf, snapshot) {
         Ok(verdict) => Some(verdict),
@@ -103,7 +82,30 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
     })
 }
 
-fn text_of(view: &ShowRow, why: &[String]) -> String {
+/// The evidence about a snapshot, oldest first.
+pub(super) fn evidence_rows(evidence: &Records, snapshot: &Snapshot) -> Vec<EvidenceRow> {
+    let of = |evidence: &Evidence| {
+        let record = evidence.record();
+        EvidenceRow {
+            key: evidence.key().to_string(),
+            level: record.level,
+            outcome: record.outcome,
+            at: record.finished_at,
+            host: record.host.clone(),
+            operator: record.operator.clone(),
+            checks: record.checks.clone(),
+        }
+    };
+    evidence.of(&reference(snapshot)).iter().map(of).collect()
+}
+
+/// What was found about a snapshot and does not count.
+pub(super) fn ignored_rows(shelf: &dyn Judge, snapshot: &Snapshot) -> Vec<ProblemRow> {
+    let say = |i: &Ignored| ProblemRow { code: i.why.code().into(), detail: format!("{}: {}", i.key, i.why) };
+    shelf.standing(snapshot).map_or_else(Vec::new, |standing| standing.ignored().iter().map(say).collect())
+}
+
+pub(super) fn text_of(view: &ShowRow, why: &[String]) -> String {
     let list = &view.list;
     let mut text = format!("{}/{}\n", list.subject, list.id);
     let mut line = |name: &str, value: String| {

@@ -2,7 +2,7 @@ use super::policy;
 use super::prove::millis;
 use crate::report::row;
 use crate::view::{self, DueRow, Status, StatusRow};
-use crate::{CliError, Report, Session, Shelf};
+use crate::{CliError, Judge, Report, Session, Shelf};
 use backup_contract::{Facts, Level, Subject, Task, due};
 use std::fmt::Write;
 

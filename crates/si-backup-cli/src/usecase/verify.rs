@@ -183,7 +183,7 @@ impl One<'_> {
     }
 }
 
-fn line(snapshot: &Snapshot, verification: &Verification) -> String {
+pub(super) fn line(snapshot: &Snapshot, verification: &Verification) -> String {
     let took = verification.finished_at - verification.started_at;
     let last = verification.checks.last().map_or("", |check| check.detail.as_str());
     format!(

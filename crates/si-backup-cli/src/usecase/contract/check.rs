@@ -1,4 +1,5 @@
-use super::{COMMAND, compose, env_file};
+use super::{COMMAND, compose};
+use crate::app::env_file;
 use crate::report::{finding_lines, row};
 use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
 use crate::view::{ContractFindingRow, ContractRow, ContractSummary, count};

@@ -1,4 +1,4 @@
-use super::file;
+use crate::app::file;
 use crate::{CliError, Session};
 use backup_contract::compose::{ComposeFile, Expected, Project, check, unreadable};
 use backup_contract::environment::EnvFile;

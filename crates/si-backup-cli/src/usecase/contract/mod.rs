@@ -2,8 +2,6 @@
 
 mod check;
 mod compose;
-mod env_file;
-mod file;
 mod render;
 
 pub(super) use check::facts;

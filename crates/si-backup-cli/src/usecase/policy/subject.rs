@@ -4,7 +4,7 @@ use crate::args::PolicyArgs;
 use crate::settings::ContextSettings;
 use crate::usecase::prove::accounted_in;
 use crate::usecase::retention::StatePlan;
-use crate::{CliError, Session, Shelf};
+use crate::{CliError, Judge, Session, Shelf};
 use backup_contract::{
     Due, Known, Level, Proof, RetentionFacts, Snapshot, SnapshotFacts, Subject, SubjectFacts, Task,
     TierFacts, Wanted, When,

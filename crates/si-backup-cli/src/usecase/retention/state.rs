@@ -3,7 +3,7 @@ use super::{Id, Plan, Snapshot};
 use crate::args::PolicyArgs;
 use crate::shelf::reference;
 use crate::view::StrayRow;
-use crate::{CliError, Session, Shelf};
+use crate::{CliError, Judge, Session, Shelf};
 use backup_contract::{Level, SnapshotId, SnapshotRef, Subject};
 use backup_store::Store;
 use chrono::{DateTime, Utc};

@@ -10,14 +10,14 @@ use std::path::Path;
 const KEY_FILE_BYTES: u64 = 4096;
 
 /// An app's env file as it lies there.
-pub(super) struct Found {
-    pub(super) facts: EnvFileFacts,
+pub(crate) struct Found {
+    pub(crate) facts: EnvFileFacts,
     /// What it says; none when there is nothing to read.
-    pub(super) parsed: Option<backup_contract::Result<EnvFile>>,
+    pub(crate) parsed: Option<backup_contract::Result<EnvFile>>,
 }
 
 /// Looks at an app's env file, and reads it.
-pub(super) fn find(session: &Session<'_>, app: &AppSettings) -> Result<Found, CliError> {
+pub(crate) fn find(session: &Session<'_>, app: &AppSettings) -> Result<Found, CliError> {
     let path = session.expand(&app.env_file)?;
     let (state, parsed) = match read(&path, EnvFile::MAX_BYTES as u64 + 1) {
         Ok((bytes, mode)) => {
@@ -31,7 +31,7 @@ pub(super) fn find(session: &Session<'_>, app: &AppSettings) -> Result<Found, Cl
 
 /// What the file holds that a name of the env file leads to, and its mode; none where that is a file of another host, or
 /// depends on where the engine is started.
-pub(super) fn key_file(app: &AppSettings, env: &EnvFile) -> Option<io::Result<(EnvValue, u32)>> {
+pub(crate) fn key_file(app: &AppSettings, env: &EnvFile) -> Option<io::Result<(EnvValue, u32)>> {
     let RunnerSettings::Local { .. } = app.runner else { return None };
     let path = Path::new(env.get("WALG_LIBSODIUM_KEY_PATH")?.literal()?.expose());
     path.is_absolute().then(|| {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// The first bytes of a file, and its mode. What is no file is not waited for.
-pub(super) fn read(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32)> {
+pub(crate) fn read(path: &Path, most: u64) -> io::Result<(Vec<u8>, u32)> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let meta = file.metadata()?;

@@ -1,0 +1,125 @@
+use super::AppBucket;
+use crate::judge::Judge;
+use crate::place::origin_meant;
+use crate::shelf::{find, reference};
+use crate::{CliError, Session};
+use backup_contract::{Checksum, Level, Snapshot, Subject};
+use backup_store::Store;
+use chrono::{DateTime, Utc};
+use restore_guard::{Ledger, PinSet, Pins, Question, Records, Scope, Standing};
+use walg_driver::bucket::{Backup, Bucket};
+
+/// The backups of an app's database with what is known about them: the catalogue of its bucket, and evidence and pins of
+/// the control store, joined by id and fingerprint.
+#[derive(Debug)]
+pub struct AppShelf {
+    /// What there is.
+    pub bucket: Bucket,
+    /// What was proved.
+    pub evidence: Records,
+    /// What is kept in any case.
+    pub pins: PinSet,
+    subject: Subject,
+    context: String,
+    snapshots: Vec<Snapshot>,
+    now: DateTime<Utc>,
+}
+
+impl AppShelf {
+    /// Reads all three.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`], [`CliError::Store`], [`CliError::Guard`] when a store cannot be read.
+    pub fn read(session: &Session<'_>, control: &dyn Store, bucket: &AppBucket) -> Result<Self, CliError> {
+        let subject = Subject::App(bucket.app.clone());
+        let context = session.context.clone();
+        let origin = origin_meant(session, control)?;
+        let ledger = Ledger::new(control, &context);
+        let ledger = origin.as_ref().map_or(ledger, |origin| ledger.of_origin(origin));
+        let evidence = ledger.read(&Scope::Subject(subject.clone()), &session.trusted()?)?;
+        let pins = Pins::new(control, &context).read(Some(&subject))?;
+        let bucket = bucket.read()?;
+        let snapshots = bucket.backups.iter().map(|backup| backup.snapshot(&subject));
+        let snapshots = snapshots
+            .map(|snapshot| Snapshot { checksum: recorded(&evidence, &snapshot), ..snapshot })
+            .collect();
+        Ok(Self {
+            bucket,
+            evidence,
+            pins,
+            subject,
+            context: context.to_string(),
+            snapshots,
+            now: session.now(),
+        })
+    }
+
+    /// Of what.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The backups, oldest first.
+    #[must_use]
+    pub fn snapshots(&self) -> &[Snapshot] {
+        &self.snapshots
+    }
+
+    /// The newest of which everything is there.
+    #[must_use]
+    pub fn newest_restorable(&self) -> Option<&Snapshot> {
+        self.snapshots.iter().rev().find(|snapshot| snapshot.restorable() && !snapshot.suspect)
+    }
+
+    /// The backup that is meant by an id, by the unique beginning of one, or by `LATEST`: the newest that is restorable.
+    ///
+    /// # Errors
+    /// [`CliError::NoSnapshot`], [`CliError::Ambiguous`], [`CliError::NothingThere`].
+    pub fn resolve(&self, text: &str) -> Result<&Snapshot, CliError> {
+        if text == "LATEST" {
+            return self.newest_restorable().ok_or_else(|| CliError::NothingThere {
+                subject: self.subject.to_string(),
+                context: self.context.clone(),
+            });
+        }
+        find(&self.snapshots, &self.subject, text)
+    }
+
+    /// What the bucket says of a snapshot.
+    #[must_use]
+    pub fn backup(&self, snapshot: &Snapshot) -> Option<&Backup> {
+        self.bucket.backup(&snapshot.id)
+    }
+
+    /// By what a backup is recognised, as it was first recorded.
+    #[must_use]
+    pub fn recorded(&self, id: &backup_contract::SnapshotId) -> Option<Checksum> {
+        self.snapshots.iter().find(|snapshot| snapshot.id == *id)?.checksum
+    }
+}
+
+/// The fingerprint under which a backup was first proved: no engine records one, so the evidence does. Who changes a bucket
+/// changes no evidence, and what is read later is held against this.
+fn recorded(evidence: &Records, snapshot: &Snapshot) -> Option<Checksum> {
+    let of = evidence.of(&reference(snapshot));
+    let first = of.iter().find(|evidence| evidence.passed() && evidence.record().level >= Level::Checksum);
+    first.map(|evidence| evidence.record().checksum)
+}
+
+impl Judge for AppShelf {
+    fn standing(&self, snapshot: &Snapshot) -> Option<Standing<'_>> {
+        let checksum = snapshot.checksum?;
+        let snapshot = &reference(snapshot);
+        Some(self.evidence.standing(&Question { snapshot, checksum, origin: None, now: self.now }))
+    }
+
+    fn locked_until(&self, _snapshot: &Snapshot) -> Result<Option<DateTime<Utc>>, CliError> {
+        // A backup is as many objects as its database is large: to ask for each lock is for whoever means to delete it.
+        Ok(None)
+    }
+
+    fn is_pinned(&self, snapshot: &Snapshot) -> bool {
+        self.pins.is_pinned(&reference(snapshot), self.now)
+    }
+}

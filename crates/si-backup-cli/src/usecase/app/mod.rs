@@ -1,0 +1,12 @@
+//! What the commands do about the database of an app, whose backups lie in a WAL-G bucket.
+
+mod list;
+mod prove;
+mod show;
+mod status;
+mod verify;
+
+pub(super) use list::list;
+pub(super) use show::show;
+pub(super) use status::status;
+pub(super) use verify::verify;

@@ -1,0 +1,124 @@
+use super::prove::{Proved, Prover, fault_in, write_evidence};
+use crate::args::VerifyArgs;
+use crate::report::{message_of, row};
+use crate::shelf::reference;
+use crate::usecase::init;
+use crate::usecase::prove::Verification;
+use crate::usecase::verify::line;
+use crate::view::VerifyRow;
+use crate::{AppBucket, AppShelf, CliError, Report, Session, metered};
+use backup_contract::{AppSlug, CheckResult, Level, Outcome, Snapshot};
+use backup_store::Store;
+use restore_guard::{ActOutcome, Action, OriginId, read_origin};
+
+/// Proves backups of an app's database, and writes the evidence into the control store.
+pub(in crate::usecase) fn verify(
+    session: &Session<'_>,
+    args: &VerifyArgs,
+    app: &AppSlug,
+) -> Result<Report, CliError> {
+    if args.level == Level::Restore {
+        return Err(CliError::usage("this version proves up to level 'content'", "use --level content"));
+    }
+    let control = session.open_store()?;
+    let origin = match read_origin(&*control, &session.context)? {
+        Some(record) => record.origin,
+        None => init::claim(session, &*control, &session.home.open_signing_key()?)?,
+    };
+    let bucket = AppBucket::open(session, app)?;
+    let shelf = AppShelf::read(session, &*control, &bucket)?;
+    let chosen: Vec<&Snapshot> =
+        if args.all { shelf.snapshots().iter().collect() } else { vec![shelf.resolve(&args.id)?] };
+    let mut one = One {
+        session,
+        control: &*control,
+        shelf: &shelf,
+        origin,
+        prover: Prover::new(session, &bucket, &shelf),
+    };
+    let (mut rows, mut text, mut failure) = (Vec::new(), String::new(), None);
+    for snapshot in chosen {
+        let (proved, evidence) = match one.verify(snapshot, args.level) {
+            // One that cannot be looked at must not keep the others from being proved.
+            Err(error) if args.all && error.code() != "interrupted" => {
+                (one.unsigned(args.level, message_of(&error)), None)
+            }
+            verified => verified?,
+        };
+        let verification = proved.verification;
+        text += &line(snapshot, &verification);
+        if let Some(why) = verification.failure() {
+            let id = reference(snapshot).to_string();
+            failure.get_or_insert(CliError::NotProved { id, level: args.level, why });
+        }
+        rows.push(row(&VerifyRow {
+            id: snapshot.id.clone(),
+            subject: snapshot.subject.clone(),
+            checksum: proved.checksum,
+            level: verification.level,
+            outcome: verification.outcome(),
+            host: session.world.host.clone(),
+            started_at: verification.started_at,
+            finished_at: verification.finished_at,
+            checks: verification.checks,
+            evidence,
+        }));
+    }
+    if rows.is_empty() {
+        text += "there is no backup to verify\n";
+    }
+    let report = Report::new("backup verify", rows, text);
+    Ok(match failure {
+        Some(error) => report.with_error(error),
+        None => report,
+    })
+}
+
+struct One<'a> {
+    session: &'a Session<'a>,
+    control: &'a dyn Store,
+    shelf: &'a AppShelf,
+    origin: OriginId,
+    prover: Prover<'a>,
+}
+
+impl One<'_> {
+    fn verify(&mut self, snapshot: &Snapshot, level: Level) -> Result<(Proved, Option<String>), CliError> {
+        let session = self.session;
+        let backup =
+            self.shelf.backup(snapshot).ok_or_else(|| CliError::NoSnapshot(snapshot.id.to_string()))?;
+        let total = self.prover.bytes(backup, level);
+        let (mode, interrupts) = (session.progress(), &session.world.interrupts);
+        let what = format!("verifying {}", snapshot.id);
+        let proved = match metered(mode, &what, total, interrupts, None, |meter| {
+            self.prover.prove(backup, level, meter)
+        }) {
+            Ok(proved) => proved,
+            Err(error) => match fault_in(&error) {
+                Some((level, why)) => Proved { checksum: snapshot.checksum, ..self.unsigned(level, why) },
+                None => return Err(session.explain(error)),
+            },
+        };
+        // Without a fingerprint there is nothing that evidence could be about.
+        let Some(checksum) = proved.checksum else { return Ok((proved, None)) };
+        let evidence = write_evidence(session, self.control, &self.origin, snapshot, checksum, &proved)?;
+        let passed = proved.verification.outcome() == Outcome::Passed;
+        let entry = session
+            .event(Action::Verify, if passed { ActOutcome::Done } else { ActOutcome::Failed })
+            .snapshot(reference(snapshot))
+            .checksum(checksum)
+            .detail("level", proved.verification.level.as_str())
+            .detail("evidence", evidence.clone());
+        session.record(&entry, Some(self.control))?;
+        Ok((proved, Some(evidence)))
+    }
+
+    /// A failure that was not found by a check.
+    fn unsigned(&self, level: Level, why: String) -> Proved {
+        let now = self.session.now();
+        let check = CheckResult { name: level.to_string(), ok: false, detail: why, duration_ms: 0 };
+        let checks = vec![check];
+        let verification = Verification { level, checks, started_at: now, finished_at: now, accounted: None };
+        Proved { verification, checksum: None, segments: Vec::new() }
+    }
+}
