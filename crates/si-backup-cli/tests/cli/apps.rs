@@ -27,11 +27,12 @@ fn with_app(host: &Host, app: &str, profile: &str, env: &str) {
     fs::write(&path, env).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let mut settings = fs::read_to_string(host.config()).unwrap();
-    settings += &format!(
+    let section = format!(
         "\n[contexts.default.apps.{app}]\nprofile = \"{profile}\"\nenv_file = \"{}\"\n\
          runner = {{ kind = \"local\", pgdata = \"/nowhere\" }}\n",
         path.display()
     );
+    settings.push_str(&section);
     fs::write(host.config(), settings).unwrap();
 }
 
