@@ -1,4 +1,5 @@
 use backup_contract::SnapshotId;
+use std::path::{Path, PathBuf};
 use thiserror::Error as ThisError;
 
 /// What went wrong with a bucket.
@@ -20,9 +21,62 @@ pub enum Error {
     /// A full has no parent.
     #[error("'{0}' is a full, and a fingerprint was given for its parent")]
     NotADelta(SnapshotId),
+    /// No backup of that name, or no longer.
+    #[error("there is no backup '{0}'")]
+    NoBackup(SnapshotId),
+    /// Something that a restore needs is not there.
+    #[error("'{id}' cannot be restored: {why}")]
+    NotRestorable {
+        /// The backup.
+        id: SnapshotId,
+        /// What stands in the way, all of it.
+        why: String,
+    },
+    /// The system refused something about a local file.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A name that no file of an archive has.
+    #[error("'{}' is not the name of a file in an archive of WAL", .0.escape_debug())]
+    NotWal(String),
+    /// What is in the archive under a name is not what the name says.
+    #[error("'{name}' in the archive is not what its name says: {why}")]
+    BadWal {
+        /// The name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// The archive holds nothing at all: that is a wrong place, not a proof that a file was never archived.
+    #[error("there is no WAL at all in {0}")]
+    EmptyArchive(String),
+    /// The disk is too small for what is about to be written.
+    #[error("{} has {have} bytes free, and {need} are needed", path.display())]
+    NoSpace {
+        /// Where it was to be written.
+        path: PathBuf,
+        /// How much is needed, in bytes.
+        need: u64,
+        /// How much there is, in bytes.
+        have: u64,
+    },
 }
 
 impl Error {
+    /// An I/O error with its operation and path.
+    pub(crate) fn io<'a>(
+        operation: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + use<'a> {
+        move |source| Self::Io { operation, path: path.to_owned(), source }
+    }
+
     /// A stable, kebab-case code for scripts.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -32,6 +86,13 @@ impl Error {
             Self::NoParentFingerprint(_) => "no-parent-fingerprint",
             Self::NotADelta(_) => "not-a-delta",
             Self::NotReadable(_) => "not-readable",
+            Self::NoBackup(_) => "no-backup",
+            Self::NotRestorable { .. } => "not-restorable",
+            Self::Io { .. } => "io",
+            Self::NotWal(_) => "not-wal",
+            Self::BadWal { .. } => "bad-wal",
+            Self::EmptyArchive(_) => "empty-archive",
+            Self::NoSpace { .. } => "no-space",
         }
     }
 
@@ -42,7 +103,15 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::NoParentFingerprint(_) => Some("verify its parent first, at level 'checksum' or more"),
             Self::NotReadable(_) => Some("verify it at level 'restore', where the engine opens it"),
-            Self::NoSentinel(_) | Self::NotADelta(_) => None,
+            Self::NoSpace { .. } => Some("name a directory on a larger disk"),
+            Self::NotRestorable { .. } => Some("choose another backup: the list tells which are restorable"),
+            Self::EmptyArchive(_) => Some("check the store and the prefix: a disk may not be mounted"),
+            Self::BadWal { .. } => Some("recover to a point before it"),
+            Self::NoSentinel(_)
+            | Self::NotADelta(_)
+            | Self::NoBackup(_)
+            | Self::NotWal(_)
+            | Self::Io { .. } => None,
         }
     }
 }

@@ -20,8 +20,12 @@
 pub mod bucket;
 mod codec;
 mod error;
+pub mod mirror;
+mod several;
 pub mod verify;
 pub mod wal;
+mod wal_get;
 
 pub use codec::{Cipher, Compression, SodiumKey};
 pub use error::{Error, Result};
+pub use wal_get::{Segments, WalGet, WalSource, wal_get};
