@@ -1,3 +1,4 @@
+use crate::scratch::ScratchFault;
 use backup_contract::SnapshotId;
 use std::path::{Path, PathBuf};
 use thiserror::Error as ThisError;
@@ -56,6 +57,9 @@ pub enum Error {
     /// The archive holds nothing at all: that is a wrong place, not a proof that a file was never archived.
     #[error("there is no WAL at all in {0}")]
     EmptyArchive(String),
+    /// A restore into a scratch server could not be tried, or says nothing of the backup.
+    #[error(transparent)]
+    Scratch(#[from] ScratchFault),
     /// The disk is too small for what is about to be written.
     #[error("{} has {have} bytes free, and {need} are needed", path.display())]
     NoSpace {
@@ -89,6 +93,7 @@ impl Error {
             Self::NoBackup(_) => "no-backup",
             Self::NotRestorable { .. } => "not-restorable",
             Self::Io { .. } => "io",
+            Self::Scratch(fault) => fault.code(),
             Self::NotWal(_) => "not-wal",
             Self::BadWal { .. } => "bad-wal",
             Self::EmptyArchive(_) => "empty-archive",
@@ -103,6 +108,7 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::NoParentFingerprint(_) => Some("verify its parent first, at level 'checksum' or more"),
             Self::NotReadable(_) => Some("verify it at level 'restore', where the engine opens it"),
+            Self::Scratch(fault) => fault.hint(),
             Self::NoSpace { .. } => Some("name a directory on a larger disk"),
             Self::NotRestorable { .. } => Some("choose another backup: the list tells which are restorable"),
             Self::EmptyArchive(_) => Some("check the store and the prefix: a disk may not be mounted"),

@@ -21,6 +21,7 @@ pub mod bucket;
 mod codec;
 mod error;
 pub mod mirror;
+pub mod scratch;
 mod several;
 pub mod verify;
 pub mod wal;

@@ -39,6 +39,7 @@ pub struct Fetch<'a> {
 /// What a backup needs, in a local WAL-G prefix.
 #[derive(Debug)]
 pub struct Mirror {
+    dir: PathBuf,
     prefix: PathBuf,
     /// The fingerprint of each backup of the chain, the full first, computed from the bytes that are here.
     pub fingerprints: Vec<(SnapshotId, Fingerprint)>,
@@ -49,6 +50,12 @@ pub struct Mirror {
 }
 
 impl Mirror {
+    /// The directory of the mirror: the prefix, and what is recorded beside it.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The directory for `WALG_FILE_PREFIX`.
     #[must_use]
     pub fn prefix(&self) -> &Path {
@@ -112,7 +119,7 @@ impl MirrorPlan {
         let mut digests: BTreeMap<_, _> =
             held.into_iter().map(|held| (held.digest.key.clone(), held.digest)).collect();
         let fingerprints = self.recognise(how.root, &prefix, &mut digests)?;
-        Ok(Mirror { prefix, fingerprints, fetched, present })
+        Ok(Mirror { dir: how.into.to_owned(), prefix, fingerprints, fetched, present })
     }
 
     /// The fingerprints of the chain, by the sentinels as they lie here.
@@ -142,7 +149,7 @@ impl MirrorPlan {
                 .map(|key| digests.remove(&key).ok_or_else(|| Error::NoBackup(backup.id.clone())))
                 .collect::<Result<_>>()?;
             let fingerprint = Fingerprint::of(root, backup, objects, parent.as_ref())?;
-            parent = Some(fingerprint.checksum.clone());
+            parent = Some(fingerprint.checksum);
             fingerprints.push((backup.id.clone(), fingerprint));
         }
         Ok(fingerprints)

@@ -10,7 +10,7 @@
 mod fetch;
 mod plan;
 mod record;
-mod space;
+pub(crate) mod space;
 
 pub use fetch::{Fetch, Mirror};
 pub use plan::{MirrorObject, MirrorPlan, MirrorWal};

@@ -61,7 +61,7 @@ impl Wanted<'_> {
         }
         let name = format!("{timeline}.history");
         for source in self.sources {
-            for meta in source.root.wal_objects(source.store, &name)? {
+            if let Some(meta) = source.root.wal_objects(source.store, &name)?.first() {
                 let compression = Compression::split(meta.key.as_str()).1;
                 let stored = source.store.open(&meta.key, None, 0)?;
                 let mut text = String::new();

@@ -12,7 +12,7 @@
 mod content;
 
 use crate::bucket::Root;
-use crate::codec::Cipher;
+use crate::codec::{Cipher, Compression};
 use crate::wal::{SegmentSize, WalObject};
 use crate::{Error, Result};
 use backup_store::Store;
@@ -76,15 +76,15 @@ pub fn wal_get(sources: &[WalSource<'_>], name: &str, path: &Path, segments: Seg
 }
 
 fn get(sources: &[WalSource<'_>], name: &str, path: &Path, segments: Segments) -> Result<bool> {
-    let wanted = match WalObject::of(name) {
-        (object @ (WalObject::Segment(_) | WalObject::History(_)), crate::Compression::None) => object,
-        (object @ (WalObject::Partial(_) | WalObject::BackupLabel(_)), crate::Compression::None) => object,
-        _ => return Err(Error::NotWal(name.to_owned())),
-    };
+    let (object, compression) = WalObject::of(name);
+    let is_asked_for = !matches!(object, WalObject::DeltaMap(_) | WalObject::Unknown);
+    if !is_asked_for || compression != Compression::None {
+        return Err(Error::NotWal(name.to_owned()));
+    }
     let mut fault = None;
     for source in sources {
         for meta in source.root.wal_objects(source.store, name)? {
-            let wanted = Wanted { name, object: wanted, segments, sources };
+            let wanted = Wanted { name, object, segments, sources };
             match wanted.bring(source, &meta.key, path) {
                 Ok(()) => return Ok(true),
                 // The same file may be there in another compression, or whole in the next source.
