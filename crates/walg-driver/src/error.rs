@@ -17,6 +17,25 @@ pub enum Error {
     /// Its objects cannot be opened here: that says nothing of the backup.
     #[error("'{0}' is encrypted in a way that only its engine can undo")]
     NotReadable(SnapshotId),
+    /// A program could not be started.
+    #[error("cannot start '{program}'")]
+    Start {
+        /// Its name.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A program could not be watched; it was ended.
+    #[error("cannot watch '{program}'")]
+    Child {
+        /// Its name.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nobody has this name here.
+    #[error("there is no user '{0}'")]
+    NoSuchUser(String),
     /// A full has no parent.
     #[error("'{0}' is a full, and a fingerprint was given for its parent")]
     NotADelta(SnapshotId),
@@ -32,6 +51,9 @@ impl Error {
             Self::NoParentFingerprint(_) => "no-parent-fingerprint",
             Self::NotADelta(_) => "not-a-delta",
             Self::NotReadable(_) => "not-readable",
+            Self::Start { .. } => "program-not-started",
+            Self::Child { .. } => "program-not-watched",
+            Self::NoSuchUser(_) => "no-such-user",
         }
     }
 
@@ -42,7 +64,15 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::NoParentFingerprint(_) => Some("verify its parent first, at level 'checksum' or more"),
             Self::NotReadable(_) => Some("verify it at level 'restore', where the engine opens it"),
-            Self::NoSentinel(_) | Self::NotADelta(_) => None,
+            Self::Start { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => Some("install it, or give its path"),
+                std::io::ErrorKind::PermissionDenied => {
+                    Some("let this user run it; only root can run a program as another user")
+                }
+                _ => None,
+            },
+            Self::NoSuchUser(_) => Some("name the user that the server runs as in the runner's 'run_as'"),
+            Self::NoSentinel(_) | Self::NotADelta(_) | Self::Child { .. } => None,
         }
     }
 }

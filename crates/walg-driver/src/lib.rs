@@ -19,7 +19,9 @@
 
 pub mod bucket;
 mod codec;
+pub mod engine;
 mod error;
+pub mod process;
 pub mod verify;
 pub mod wal;
 
