@@ -19,6 +19,25 @@ pub enum Error {
     /// Its objects cannot be opened here: that says nothing of the backup.
     #[error("'{0}' is encrypted in a way that only its engine can undo")]
     NotReadable(SnapshotId),
+    /// A program could not be started.
+    #[error("cannot start '{program}'")]
+    Start {
+        /// Its name.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A program could not be watched; it was ended.
+    #[error("cannot watch '{program}'")]
+    Child {
+        /// Its name.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nobody has this name here.
+    #[error("there is no user '{0}'")]
+    NoSuchUser(String),
     /// A full has no parent.
     #[error("'{0}' is a full, and a fingerprint was given for its parent")]
     NotADelta(SnapshotId),
@@ -98,6 +117,9 @@ impl Error {
             Self::BadWal { .. } => "bad-wal",
             Self::EmptyArchive(_) => "empty-archive",
             Self::NoSpace { .. } => "no-space",
+            Self::Start { .. } => "program-not-started",
+            Self::Child { .. } => "program-not-watched",
+            Self::NoSuchUser(_) => "no-such-user",
         }
     }
 
@@ -108,6 +130,14 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::NoParentFingerprint(_) => Some("verify its parent first, at level 'checksum' or more"),
             Self::NotReadable(_) => Some("verify it at level 'restore', where the engine opens it"),
+            Self::Start { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => Some("install it, or give its path"),
+                std::io::ErrorKind::PermissionDenied => {
+                    Some("let this user run it; only root can run a program as another user")
+                }
+                _ => None,
+            },
+            Self::NoSuchUser(_) => Some("name the user that the server runs as in the runner's 'run_as'"),
             Self::Scratch(fault) => fault.hint(),
             Self::NoSpace { .. } => Some("name a directory on a larger disk"),
             Self::NotRestorable { .. } => Some("choose another backup: the list tells which are restorable"),
@@ -117,7 +147,8 @@ impl Error {
             | Self::NotADelta(_)
             | Self::NoBackup(_)
             | Self::NotWal(_)
-            | Self::Io { .. } => None,
+            | Self::Io { .. }
+            | Self::Child { .. } => None,
         }
     }
 }

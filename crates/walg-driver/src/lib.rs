@@ -19,8 +19,10 @@
 
 pub mod bucket;
 mod codec;
+pub mod engine;
 mod error;
 pub mod mirror;
+pub mod process;
 pub mod scratch;
 mod several;
 pub mod verify;

@@ -32,8 +32,8 @@ impl Cluster {
     pub(super) fn read(programs: &Programs, data: &Path, runner: &Runner<'_>) -> Result<Self> {
         let program = programs.path("pg_controldata");
         let said = runner.run(&program, ["-D".as_ref(), data.as_os_str()], "")?;
-        if !said.status.success() {
-            return Err(failed(&program, said.why()));
+        if !said.is_ok {
+            return Err(failed(&program, said.why));
         }
         Self::parse(&said.out).ok_or_else(|| failed(&program, "it left out what it always says".into()))
     }

@@ -1,6 +1,7 @@
 //! What an engine left in a directory: it may exit with 0 and have restored a few files, or none.
 
-use super::RunAs;
+use super::user::{own_all, walk};
+use crate::process::User;
 use crate::verify::control::Control;
 use crate::{Error, Result};
 use serde::Deserializer;
@@ -56,7 +57,7 @@ pub(super) fn inspect(data: &Path, expected: Copied, list: Option<impl Read>) ->
         Ok(())
     })?;
     if let Some(list) = list {
-        faults.extend(missing(data, list)?);
+        faults.extend(missing(data, list));
     }
     Ok(faults)
 }
@@ -84,24 +85,24 @@ fn control(data: &Path, expected: Copied) -> Result<Option<String>> {
 }
 
 /// What of the list of files is not there.
-fn missing(data: &Path, list: impl Read) -> Result<Option<String>> {
-    let mut seen = Missing { data, files: 0, missing: 0, named: Vec::new() };
+fn missing(data: &Path, list: impl Read) -> Option<String> {
+    let mut seen = Missing { data, files: 0, gone: 0, named: Vec::new() };
     let mut json = serde_json::Deserializer::from_reader(io::BufReader::new(list));
     let read = serde::de::DeserializeSeed::deserialize(&mut seen, &mut json);
     if let Err(e) = read {
-        return Ok(Some(format!("its list of files cannot be used: {e}")));
+        return Some(format!("its list of files cannot be used: {e}"));
     }
-    if seen.missing == 0 {
-        return Ok(None);
+    if seen.gone == 0 {
+        return None;
     }
-    Ok(Some(format!("{} of its {} files are missing: {}", seen.missing, seen.files, seen.named.join(", "))))
+    Some(format!("{} of its {} files are missing: {}", seen.gone, seen.files, seen.named.join(", ")))
 }
 
 /// Looks for the files of a list as it is read: that of a large cluster does not fit into memory beside everything else.
 struct Missing<'a> {
     data: &'a Path,
     files: u64,
-    missing: u64,
+    gone: u64,
     named: Vec<String>,
 }
 
@@ -117,7 +118,7 @@ impl Missing<'_> {
             return;
         }
         if !is_plain || fs::symlink_metadata(self.data.join(relative)).is_err() {
-            self.missing += 1;
+            self.gone += 1;
             if self.named.len() < NAMED {
                 self.named.push(name.to_owned());
             }
@@ -181,7 +182,7 @@ impl<'de> Visitor<'de> for Files<'_, '_> {
 
 /// What of the source must not be in a scratch copy, made so: its own settings are put aside, nothing makes it a standby,
 /// its slots are gone, and there is a `pg_wal` where the source had a link. What was done is told.
-pub(super) fn make_ready(data: &Path, run_as: Option<RunAs>) -> Result<Vec<String>> {
+pub(super) fn make_ready(data: &Path, user: Option<&User>) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     let auto = data.join("postgresql.auto.conf");
     if auto.exists() {
@@ -209,30 +210,11 @@ pub(super) fn make_ready(data: &Path, run_as: Option<RunAs>) -> Result<Vec<Strin
     }
     let signal = data.join("recovery.signal");
     fs::write(&signal, b"").map_err(Error::io("write", &signal))?;
-    if let Some(user) = run_as {
+    if let Some(user) = user {
         own_all(data, user)?;
     }
     // The server refuses a directory that others can read.
     fs::set_permissions(data, fs::Permissions::from_mode(0o700))
         .map_err(Error::io("set the mode of", data))?;
     Ok(notes)
-}
-
-/// Gives a directory and everything below it to a user.
-pub(super) fn own_all(dir: &Path, user: RunAs) -> Result<()> {
-    walk(dir, &mut |path, _| user.own(path))?;
-    user.own(dir)
-}
-
-/// Everything below a directory; no link is followed.
-fn walk(dir: &Path, each: &mut dyn FnMut(&Path, fs::FileType) -> Result<()>) -> Result<()> {
-    for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
-        let entry = entry.map_err(Error::io("list", dir))?;
-        let (path, kind) = (entry.path(), entry.file_type().map_err(Error::io("list", dir))?);
-        each(&path, kind)?;
-        if kind.is_dir() {
-            walk(&path, each)?;
-        }
-    }
-    Ok(())
 }

@@ -32,5 +32,4 @@ pub use room::Room;
 pub use server::Network;
 pub use settings::RestoreCommand;
 pub use target::{Goal, Point, Target};
-pub use user::RunAs;
 pub use verify::{Limits, ScratchRequest, Step, Unpack, verify_by_restore};

@@ -42,7 +42,7 @@ impl Psql<'_> {
             words.join(" ").into(),
         ];
         let said = self.runner.run(&self.program, args, script)?;
-        Ok(if said.status.success() { Ok(said.out) } else { Err(said.why()) })
+        Ok(if said.is_ok { Ok(said.out) } else { Err(said.why) })
     }
 
     /// Runs one text of SQL that somebody else wrote. It is handed over as a value and executed by the server alone:

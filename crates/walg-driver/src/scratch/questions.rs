@@ -129,9 +129,10 @@ pub(super) fn amcheck(psql: &Psql<'_>, programs: &Programs) -> Result<Said> {
     let host = psql.sockets.display().to_string();
     let args = ["--all", "--install-missing", "-p", "5432", "-h", &host, "-U", psql.user];
     let said = psql.runner.run(&program, args, "")?;
-    Ok(match said.status.success() {
-        true => (true, "every table and B-tree of every database is sound".into()),
-        false => (false, said.why()),
+    Ok(if said.is_ok {
+        (true, "every table and B-tree of every database is sound".into())
+    } else {
+        (false, said.why)
     })
 }
 
@@ -141,8 +142,5 @@ pub(super) fn checksums(psql: &Psql<'_>, programs: &Programs, data: &Path) -> Re
         return Ok((true, "not-available: there is no pg_checksums beside the server".into()));
     };
     let said = psql.runner.run(&program, ["--check".as_ref(), "-D".as_ref(), data.as_os_str()], "")?;
-    Ok(match said.status.success() {
-        true => (true, "every block has its checksum".into()),
-        false => (false, said.why()),
-    })
+    Ok(if said.is_ok { (true, "every block has its checksum".into()) } else { (false, said.why) })
 }

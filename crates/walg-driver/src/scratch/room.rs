@@ -1,4 +1,6 @@
-use super::{RunAs, ScratchFault};
+use super::ScratchFault;
+use super::user::{must_reach, own};
+use crate::process::User;
 use crate::{Error, Result};
 use backup_store::Clock;
 use rustix::fs::{FlockOperation, flock};
@@ -40,7 +42,7 @@ pub struct Room {
 
 impl Room {
     /// Makes one below `place`.
-    pub(super) fn create(place: &Path, run_as: Option<RunAs>) -> Result<Self> {
+    pub(super) fn create(place: &Path, user: Option<&User>) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix(NAME)
             .rand_bytes(8)
@@ -64,11 +66,11 @@ impl Room {
         if socket.as_os_str().len() > SOCKET {
             return Err(ScratchFault::SocketPath(socket).into());
         }
-        if let Some(user) = run_as {
+        if let Some(user) = user {
             for path in [&room.dir, &room.conf(), &room.sockets()] {
-                user.own(path)?;
+                own(path, user)?;
             }
-            user.must_reach(&room.dir)?;
+            must_reach(&room.dir, user)?;
         }
         Ok(room)
     }

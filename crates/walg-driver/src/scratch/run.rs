@@ -1,107 +1,76 @@
-use super::{RunAs, ScratchFault};
+use super::ScratchFault;
+use crate::process::{Command, Limits, Output, Status, User, Variables, Watch, run};
 use crate::{Error, Result};
 use backup_store::Clock;
-use std::ffi::OsStr;
-use std::io::{Read, Write as _};
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// How much of what a program says is kept, in bytes.
-const KEPT: u64 = 4 << 20;
-/// How often a program is looked at.
-const POLL: Duration = Duration::from_millis(20);
+/// How much of what a program says is kept, in bytes: the answers hold lists of tables.
+const KEPT: usize = 16 << 20;
+/// How much of what it says last is told, in lines.
+const TOLD: usize = 5;
 
 /// What came of a program.
 #[derive(Debug)]
 pub(super) struct Said {
-    pub(super) status: ExitStatus,
+    pub(super) is_ok: bool,
     pub(super) out: String,
-    pub(super) err: String,
-}
-
-impl Said {
     /// What it said last, for people.
-    pub(super) fn why(&self) -> String {
-        let text = if self.err.trim().is_empty() { &self.out } else { &self.err };
-        let lines: Vec<_> = text.trim().lines().collect();
-        let last = lines.iter().skip(lines.len().saturating_sub(5)).copied().collect::<Vec<_>>().join("; ");
-        if last.is_empty() { self.status.to_string() } else { last }
-    }
+    pub(super) why: String,
 }
 
-/// How a program is run: as whom, and for how long at most.
-#[derive(Debug, Clone, Copy)]
+/// How programs are run: as whom, for how long at most, and for how long the caller wants it.
+#[derive(Clone, Copy)]
 pub(super) struct Runner<'a> {
-    pub(super) run_as: Option<RunAs>,
+    pub(super) user: Option<&'a User>,
     pub(super) clock: &'a dyn Clock,
     pub(super) limit: Duration,
+    pub(super) interrupted: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Nothing of the caller's environment: a `PGHOST` there would lead to another server.
+pub(super) fn environment() -> Variables {
+    Variables::new()
+        .plain("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .plain("LC_ALL", "C")
+        .plain("TZ", "UTC")
+        .plain("PGCLIENTENCODING", "UTF8")
 }
 
 impl Runner<'_> {
-    /// A program with nothing of the caller's environment: a `PGHOST` there would lead to another server.
-    pub(super) fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        command.env("LC_ALL", "C").env("TZ", "UTC").env("PGCLIENTENCODING", "UTF8");
-        command.current_dir("/");
-        if let Some(user) = self.run_as {
-            user.apply(&mut command);
-        }
-        command
-    }
-
     /// Runs a program to its end, with `input` on its standard input.
-    pub(super) fn run(
+    pub(super) fn run<T: Into<OsString>>(
         &self,
         program: &Path,
-        args: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        args: impl IntoIterator<Item = T>,
         input: &str,
     ) -> Result<Said> {
-        let mut command = self.command(program);
-        command.args(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|e| failed(program, e.to_string()))?;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        std::thread::scope(|scope| {
-            scope.spawn(move || {
-                // One that reads nothing of it ends the pipe, which is its own affair.
-                stdin.map(|mut stdin| stdin.write_all(input.as_bytes()))
-            });
-            let out = scope.spawn(move || text(stdout));
-            let err = scope.spawn(move || text(stderr));
-            let status = self.wait(&mut child, program);
-            let (out, err) = (out.join().unwrap_or_default(), err.join().unwrap_or_default());
-            Ok(Said { status: status?, out, err })
-        })
-    }
-
-    fn wait(&self, child: &mut Child, program: &Path) -> Result<ExitStatus> {
-        let began = self.clock.monotonic();
-        loop {
-            if let Some(status) = child.try_wait().map_err(|e| failed(program, e.to_string()))? {
-                return Ok(status);
-            }
-            if self.clock.monotonic().saturating_sub(began) > self.limit {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(ScratchFault::TooSlow { what: name(program), limit: self.limit }.into());
-            }
-            self.clock.sleep(POLL);
+        let mut command =
+            Command::new(program).args(args).environment(environment()).input(input).output(Output::Raw);
+        if let Some(user) = self.user {
+            command = command.user(user.clone());
         }
+        let limits = Limits { stall: None, total: Some(self.limit), keep: KEPT, ..Limits::default() };
+        let ended = run(&command, &limits, &Watch::none().interrupted(self.interrupted), self.clock)?;
+        match ended.status {
+            Status::Interrupted => return Err(ScratchFault::Interrupted.into()),
+            Status::TimedOut(limit) | Status::Stalled(limit) => {
+                return Err(ScratchFault::TooSlow { what: name(program), limit }.into());
+            }
+            Status::Exited(_) | Status::Killed(_) => {}
+        }
+        let last = if ended.stderr.is_empty() { &ended.stdout } else { &ended.stderr };
+        let last = last.last_lines(TOLD);
+        let why = match last.trim() {
+            "" => format!("it {}", ended.status),
+            said => said.lines().collect::<Vec<_>>().join("; "),
+        };
+        Ok(Said { is_ok: ended.status.is_zero(), out: ended.stdout.text(), why })
     }
 }
 
-/// Reads to the end, and keeps the beginning.
-fn text(pipe: Option<impl Read>) -> String {
-    let mut kept = Vec::new();
-    if let Some(mut pipe) = pipe {
-        let _ = (&mut pipe).take(KEPT).read_to_end(&mut kept);
-        let _ = std::io::copy(&mut pipe, &mut std::io::sink());
-    }
-    String::from_utf8_lossy(&kept).into_owned()
-}
-
+/// The name of a program for messages.
 pub(super) fn name(program: &Path) -> String {
     program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned()
 }

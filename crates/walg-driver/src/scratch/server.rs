@@ -1,4 +1,4 @@
-use super::run::{Runner, failed};
+use super::run::{Runner, environment, failed};
 use super::settings::{Configuration, RestoreCommand};
 use super::{Programs, Room, ScratchFault};
 use crate::{Error, Result};
@@ -6,7 +6,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// How often the server is asked whether it is ready.
@@ -57,28 +57,34 @@ impl Server {
     ) -> Result<Self> {
         let unshare = own_network(network, runner);
         let program = programs.path("postgres");
-        let mut command = match (&unshare, runner.run_as) {
+        let mut command = match (&unshare, runner.user) {
             (Some(words), user) => {
                 // The network is made by root, and the user changed behind that.
-                let as_root = Runner { run_as: None, ..*runner };
-                let mut command = as_root.command(Path::new(&words[0]));
+                let mut command = Command::new(words[0]);
                 command.args(&words[1..]);
                 if let Some(user) = user {
                     command.args(["setpriv", "--clear-groups"]);
-                    command.arg(format!("--reuid={}", user.uid)).arg(format!("--regid={}", user.gid));
+                    command.arg(format!("--reuid={}", user.uid())).arg(format!("--regid={}", user.gid()));
                 }
                 command.arg(&program);
                 command
             }
-            (None, _) => runner.command(&program),
+            (None, Some(user)) => {
+                let mut command = Command::new(&program);
+                // Without the groups of the caller: the standard library drops them together with the user.
+                command.uid(user.uid()).gid(user.gid());
+                command
+            }
+            (None, None) => Command::new(&program),
         };
+        let environment = environment().and(restore_command.environment.clone());
+        command.env_clear().envs(environment.exposed()).current_dir("/");
         command.arg("-D").arg(room.data());
         for (name, path) in
             [("config_file", &files.config), ("hba_file", &files.hba), ("ident_file", &files.ident)]
         {
             command.arg("-c").arg(format!("{name}={}", path.display()));
         }
-        command.envs(restore_command.env.iter().map(|(name, value)| (name, value)));
         let log = room.log();
         let file = File::create_new(&log).map_err(Error::io("write", &log))?;
         let again = file.try_clone().map_err(Error::io("write", &log))?;
@@ -105,7 +111,7 @@ impl Server {
             let args =
                 ["-q".as_ref(), "-t".as_ref(), "5".as_ref(), "-p".as_ref(), "5432".as_ref(), "-h".as_ref()];
             // It refuses everybody until it was promoted: hot standby is off.
-            if runner.run(isready, args.into_iter().chain([sockets.as_os_str()]), "")?.status.success() {
+            if runner.run(isready, args.into_iter().chain([sockets.as_os_str()]), "")?.is_ok {
                 return Ok(Recovery::Promoted);
             }
             if !go_on() {
@@ -180,10 +186,10 @@ fn own_network(network: Network, runner: &Runner<'_>) -> Option<Vec<&'static str
     if network == Network::Shared || !rustix::process::geteuid().is_root() {
         return None;
     }
-    let as_root = Runner { run_as: None, ..*runner };
+    let as_root = Runner { user: None, ..*runner };
     for unshare in ["/usr/bin/unshare", "/bin/unshare"] {
         let tried = as_root.run(Path::new(unshare), ["--net", "--", "setpriv", "--version"], "");
-        if tried.is_ok_and(|said| said.status.success()) {
+        if tried.is_ok_and(|said| said.is_ok) {
             return Some(vec![unshare, "--net", "--"]);
         }
     }

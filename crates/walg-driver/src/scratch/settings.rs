@@ -3,6 +3,7 @@
 use super::ScratchFault;
 use super::cluster::Cluster;
 use super::target::Goal;
+use crate::process::Variables;
 use crate::{Error, Result};
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -11,14 +12,14 @@ use std::path::{Path, PathBuf};
 
 /// A program that brings a file of the archive: it is given the name (`%f`) and the path (`%p`) behind its own arguments,
 /// and exits as [`WalGet::exit_code`](crate::WalGet::exit_code) says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RestoreCommand {
     /// The program, by its whole path.
     pub program: PathBuf,
     /// Its arguments before those two.
     pub args: Vec<OsString>,
     /// Its environment, on top of next to nothing. The server has it too.
-    pub env: Vec<(OsString, OsString)>,
+    pub environment: Variables,
 }
 
 impl RestoreCommand {
@@ -147,7 +148,7 @@ mod tests {
         let command = RestoreCommand {
             program: "/opt/it's here/si-backup".into(),
             args: ["wal-get", "$(reboot)", "100%f"].map(OsString::from).to_vec(),
-            env: Vec::new(),
+            environment: Variables::new(),
         };
         assert_eq!(
             command.line().unwrap(),

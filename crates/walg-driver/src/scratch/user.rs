@@ -1,59 +1,48 @@
+//! Files for the user that the scratch server runs as: the server refuses to run as root.
+
 use super::ScratchFault;
+use crate::process::User;
 use crate::{Error, Result};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, lchown};
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
 
-/// The user that the scratch server runs as: the server refuses to run as root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunAs {
-    /// The user.
-    pub uid: u32,
-    /// Its group; there are no others.
-    pub gid: u32,
+/// Gives a file, a directory or a link itself to a user.
+pub(super) fn own(path: &Path, user: &User) -> Result<()> {
+    lchown(path, Some(user.uid()), Some(user.gid())).map_err(Error::io("change the owner of", path))
 }
 
-impl RunAs {
-    /// The user of that name, in this machine's `/etc/passwd`; `None` where there is none.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when the file cannot be read.
-    pub fn named(name: &str) -> Result<Option<Self>> {
-        let path = Path::new("/etc/passwd");
-        let users = fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Ok(users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            if fields.next()? != name {
-                return None;
-            }
-            Some(Self { uid: fields.nth(1)?.parse().ok()?, gid: fields.next()?.parse().ok()? })
-        }))
-    }
+/// Gives a directory and everything below it to a user.
+pub(super) fn own_all(dir: &Path, user: &User) -> Result<()> {
+    walk(dir, &mut |path, _| own(path, user))?;
+    own(dir, user)
+}
 
-    pub(super) fn apply(self, command: &mut Command) {
-        // Without the groups of the caller: the standard library drops them together with the user.
-        command.uid(self.uid).gid(self.gid);
-    }
-
-    pub(super) fn own(self, path: &Path) -> Result<()> {
-        lchown(path, Some(self.uid), Some(self.gid)).map_err(Error::io("change the owner of", path))
-    }
-
-    /// Whether this user can come to `path`.
-    pub(super) fn must_reach(self, path: &Path) -> Result<()> {
-        for above in path.ancestors() {
-            let meta = fs::metadata(above).map_err(Error::io("look at", above))?;
-            let enters = match (meta.uid() == self.uid, meta.gid() == self.gid) {
-                (true, _) => 0o100,
-                (_, true) => 0o010,
-                _ => 0o001,
-            };
-            if meta.mode() & enters == 0 {
-                return Err(ScratchFault::Unreachable { path: above.to_owned(), uid: self.uid }.into());
-            }
+/// Refuses a path that a user cannot come to.
+pub(super) fn must_reach(path: &Path, user: &User) -> Result<()> {
+    for above in path.ancestors().filter(|above| !above.as_os_str().is_empty()) {
+        let meta = fs::metadata(above).map_err(Error::io("look at", above))?;
+        let enters = match (meta.uid() == user.uid(), meta.gid() == user.gid()) {
+            (true, _) => 0o100,
+            (_, true) => 0o010,
+            _ => 0o001,
+        };
+        if meta.mode() & enters == 0 {
+            return Err(ScratchFault::Unreachable { path: above.to_owned(), uid: user.uid() }.into());
         }
-        Ok(())
     }
+    Ok(())
+}
+
+/// Everything below a directory; no link is followed.
+pub(super) fn walk(dir: &Path, each: &mut dyn FnMut(&Path, fs::FileType) -> Result<()>) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
+        let entry = entry.map_err(Error::io("list", dir))?;
+        let (path, kind) = (entry.path(), entry.file_type().map_err(Error::io("list", dir))?);
+        each(&path, kind)?;
+        if kind.is_dir() {
+            walk(&path, each)?;
+        }
+    }
+    Ok(())
 }

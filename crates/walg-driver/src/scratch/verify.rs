@@ -1,5 +1,5 @@
 use super::cluster::Cluster;
-use super::inspect::{Copied, inspect, make_ready, own_all};
+use super::inspect::{Copied, inspect, make_ready};
 use super::psql::Psql;
 use super::questions::{self, Identity, Said};
 use super::report::{AppCheck, ScratchReport};
@@ -7,9 +7,11 @@ use super::run::Runner;
 use super::server::{Network, Recovery, Server, why_ended};
 use super::settings::{RestoreCommand, Settings};
 use super::target::{Goal, Target};
-use super::{Programs, Room, RunAs, ScratchFault};
+use super::user::{must_reach, own, own_all};
+use super::{Programs, Room, ScratchFault};
 use crate::bucket::{Backup, Bucket, Root};
 use crate::mirror::{Fetch, Mirror, MirrorPlan, space};
+use crate::process::User;
 use crate::wal::Lsn;
 use crate::{Error, Result, Segments};
 use backup_contract::{CheckResult, SnapshotId};
@@ -52,7 +54,7 @@ pub enum Step {
     Unpacking,
     /// The server recovers; told again and again.
     Recovering,
-    /// The server is asked.
+    /// The server is asked; told again and again.
     Asking,
 }
 
@@ -79,7 +81,7 @@ pub struct ScratchRequest<'a> {
     /// Where server programs may be; [`Programs::usual_places`] when empty.
     pub server_dirs: &'a [PathBuf],
     /// As whom the server runs; needed where the caller is root.
-    pub run_as: Option<RunAs>,
+    pub user: Option<&'a User>,
     /// Whether it gets a network of its own.
     pub network: Network,
     /// A role of the database that is a superuser.
@@ -127,7 +129,7 @@ pub fn verify_by_restore(request: &ScratchRequest<'_>) -> Result<ScratchReport> 
         free: request.free,
         read: &|bytes| (request.watch)(Step::Fetching { bytes, of: plan.mirror.bytes() }),
     })?;
-    let room = Room::create(request.place, request.run_as)?;
+    let room = Room::create(request.place, request.user)?;
     let report = Attempt { request, plan: &plan, mirror: &mirror, room: &room }.run()?;
     room.discard()?;
     Ok(report)
@@ -204,13 +206,19 @@ impl Attempt<'_> {
         if !self.check(&mut report, "unpacked", || self.inspect())? {
             return Ok(report);
         }
-        report.notes.extend(make_ready(&room.data(), request.run_as)?);
-        if let Some(user) = request.run_as {
+        report.notes.extend(make_ready(&room.data(), request.user)?);
+        if let Some(user) = request.user {
             // The restore command runs as the server does, and reads the mirror.
             own_all(self.mirror.dir(), user)?;
-            user.must_reach(self.mirror.prefix())?;
+            must_reach(self.mirror.prefix(), user)?;
         }
-        let runner = Runner { run_as: request.run_as, clock: request.clock, limit: request.limits.question };
+        let interrupted = || (request.watch)(Step::Asking).is_break();
+        let runner = Runner {
+            user: request.user,
+            clock: request.clock,
+            limit: request.limits.question,
+            interrupted: &interrupted,
+        };
         let cluster = Cluster::read(&plan.programs, &room.data(), &runner)?;
         let mut server = self.start(&cluster, &runner, &mut report)?;
         if !self.recover(&mut server, &runner, &mut report)? {
@@ -268,9 +276,9 @@ impl Attempt<'_> {
             preload: &preload,
         };
         let files = settings.write(&room.conf())?;
-        if let Some(user) = request.run_as {
+        if let Some(user) = request.user {
             for path in [&files.config, &files.hba, &files.ident] {
-                user.own(path)?;
+                own(path, user)?;
             }
         }
         let server = Server::start(room, &plan.programs, &files, &restore_command, request.network, runner)?;
@@ -281,7 +289,7 @@ impl Attempt<'_> {
     /// The libraries that are installed, of those that are needed.
     fn preload(&self, runner: &Runner<'_>, report: &mut ScratchReport) -> Vec<String> {
         let program = self.plan.programs.path("pg_config");
-        let asked = runner.run(&program, ["--pkglibdir"], "").ok().filter(|said| said.status.success());
+        let asked = runner.run(&program, ["--pkglibdir"], "").ok().filter(|said| said.is_ok);
         let dir = asked
             .map_or_else(|| self.plan.programs.dir().join("../lib"), |said| PathBuf::from(said.out.trim()));
         let is_installed = |name: &&String| {

@@ -4,15 +4,18 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use walg_driver::scratch::{AppCheck, Point, Target};
 
+/// What is done to a copy.
+type Damage = fn(&Path);
+
 pub(crate) fn what_an_engine_left() {
-    let damages: [(&str, &dyn Fn(&Path)); 7] = [
-        ("there is no PG_VERSION", &|data| fs::remove_file(data.join("PG_VERSION")).unwrap()),
-        ("PG_VERSION says", &|data| fs::write(data.join("PG_VERSION"), "14\n").unwrap()),
-        ("there is no global/pg_control", &|data| fs::remove_file(data.join("global/pg_control")).unwrap()),
-        ("there is no backup_label", &|data| fs::remove_file(data.join("backup_label")).unwrap()),
-        ("files are missing", &|data| fs::remove_dir_all(data.join("base/5")).unwrap()),
-        ("leads out of the copy", &|data| symlink("/etc", data.join("base/elsewhere")).unwrap()),
-        ("tablespace_map", &|data| fs::write(data.join("tablespace_map"), "16385 /fast\n").unwrap()),
+    let damages: [(&str, Damage); 7] = [
+        ("there is no PG_VERSION", |data| fs::remove_file(data.join("PG_VERSION")).unwrap()),
+        ("PG_VERSION says", |data| fs::write(data.join("PG_VERSION"), "14\n").unwrap()),
+        ("there is no global/pg_control", |data| fs::remove_file(data.join("global/pg_control")).unwrap()),
+        ("there is no backup_label", |data| fs::remove_file(data.join("backup_label")).unwrap()),
+        ("files are missing", |data| fs::remove_dir_all(data.join("base/5")).unwrap()),
+        ("leads out of the copy", |data| symlink("/etc", data.join("base/elsewhere")).unwrap()),
+        ("tablespace_map", |data| fs::write(data.join("tablespace_map"), "16385 /fast\n").unwrap()),
     ];
     for (said, damage) in damages {
         let stage = Stage::new("plain", 0, Target::new(Point::End));

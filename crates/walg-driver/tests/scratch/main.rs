@@ -4,10 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its data fails")]
 
-#[expect(dead_code, reason = "other tests use the rest of it")]
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "embedded")]
+mod engine;
 mod hostile;
 mod leftovers;
 mod refused;
@@ -24,6 +25,10 @@ const TESTS: &[(&str, fn())] = &[
     ("a_full_comes_back_as_it_was_when_it_was_made", restored::to_the_end_of_the_backup),
     ("a_full_comes_back_up_to_a_place_and_up_to_a_time", restored::to_a_point),
     ("an_encrypted_bucket_comes_back", restored::encrypted),
+    #[cfg(feature = "embedded")]
+    ("chains_come_back_as_the_engine_unpacks_them", engine::chains),
+    #[cfg(feature = "embedded")]
+    ("an_engine_that_restores_nothing_is_found_out", engine::restored_nothing),
     ("what_cannot_work_is_refused_before_the_first_byte", refused::before_the_first_byte),
     ("targets_are_held_against_the_archive", refused::targets),
     ("a_time_behind_the_last_commit_is_no_fault_of_the_backup", refused::time_behind_the_last_commit),
@@ -36,6 +41,10 @@ const TESTS: &[(&str, fn())] = &[
 ];
 
 fn main() -> ExitCode {
+    #[cfg(feature = "embedded")]
+    if let Some(code) = walg_driver::engine::dispatch_engine() {
+        return code;
+    }
     let args: Vec<String> = env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some("wal-get") => return stage::wal_get_here(&args[1..]),

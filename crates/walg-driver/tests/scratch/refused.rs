@@ -1,7 +1,9 @@
 use crate::stage::{AT_THE_END, IN_THE_FIRST, Stage, Tars, check, failed};
+use crate::support::files;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::fs::{self, File};
+use walg_driver::process::Variables;
 use walg_driver::scratch::{Point, RestoreCommand, Target};
 use walg_driver::wal::{Lsn, Timeline};
 
@@ -91,8 +93,10 @@ pub(crate) fn targets() {
 pub(crate) fn time_behind_the_last_commit() {
     let time: DateTime<Utc> = "2026-11-23T23:00:00Z".parse().unwrap();
     let stage = Stage::new("plain", 0, Target::new(Point::Time(time)));
-    for entry in fs::read_dir(stage.bucket.path().join("wal_005")).unwrap() {
-        let file = File::options().write(true).open(entry.unwrap().path()).unwrap();
+    let mut names = Vec::new();
+    files(stage.bucket.path(), "wal_005", &mut names);
+    for name in names {
+        let file = File::options().write(true).open(stage.bucket.path().join(name)).unwrap();
         file.set_modified((time + TimeDelta::seconds(60)).into()).unwrap();
     }
     let error = stage.verify(&Tars("plain")).unwrap_err();
@@ -100,15 +104,15 @@ pub(crate) fn time_behind_the_last_commit() {
     assert!(error.to_string().contains("FATAL"), "{error}");
 }
 
-fn shell(script: &str) -> Option<RestoreCommand> {
+fn shell(script: &str) -> RestoreCommand {
     let args = ["-c", script, "sh"].map(Into::into).to_vec();
-    Some(RestoreCommand { program: "/bin/sh".into(), args, env: Vec::new() })
+    RestoreCommand { program: "/bin/sh".into(), args, environment: Variables::new() }
 }
 
 pub(crate) fn unknown_is_not_the_end() {
     for script in ["exit 126", "exit 255", "kill -TERM $$"] {
         let mut stage = Stage::new("plain", 0, Target::new(Point::End));
-        stage.restore_command = shell(script);
+        stage.restore_command = Some(shell(script));
         let error = stage.verify(&Tars("plain")).unwrap_err();
         assert_eq!(error.code(), "wal-unavailable", "{script}: {error}");
     }
@@ -116,7 +120,7 @@ pub(crate) fn unknown_is_not_the_end() {
     let mut stage = Stage::new("plain", 0, Target::new(Point::End));
     let copy = r#"case "$1" in *6) exit 126;; *.history) exit 1;; esac; zstd=$(command -v zstd) || exit 125"#;
     let decode = format!("{copy}; $zstd -dqf {}/bucket/wal_005/$1.zst -o $2", stage.mirror().display());
-    stage.restore_command = shell(&decode);
+    stage.restore_command = Some(shell(&decode));
     if std::process::Command::new("zstd").arg("--version").output().is_ok() {
         let error = stage.verify(&Tars("plain")).unwrap_err();
         assert_eq!(error.code(), "wal-unavailable", "{error}");

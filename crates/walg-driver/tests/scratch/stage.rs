@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use walg_driver::bucket::{Bucket, Root};
 use walg_driver::mirror::free_bytes;
+use walg_driver::process::{User, Variables};
 use walg_driver::scratch::{
-    AppCheck, Limits, Network, Programs, RestoreCommand, RunAs, ScratchReport, ScratchRequest, Target,
-    Unpack, verify_by_restore,
+    AppCheck, Limits, Network, Programs, RestoreCommand, ScratchReport, ScratchRequest, Target, Unpack,
+    verify_by_restore,
 };
 use walg_driver::wal::SegmentSize;
 use walg_driver::{Cipher, Result, Segments, SodiumKey, WalSource, wal_get};
@@ -27,16 +28,15 @@ pub(crate) const IN_THE_FIRST: &str = "count(*) = 2000";
 /// Whether the parts of these tests are here.
 pub(crate) fn parts() -> std::result::Result<(), String> {
     Programs::find(15, &Programs::usual_places(15)).map_err(|e| e.to_string())?;
-    match user() {
-        Some(_) => Ok(()),
-        None if rustix::process::geteuid().is_root() => Err("there is no user 'postgres'".into()),
-        None => Ok(()),
+    if rustix::process::geteuid().is_root() && user().is_none() {
+        return Err("there is no user 'postgres'".into());
     }
+    Ok(())
 }
 
 /// As whom the server runs.
-pub(crate) fn user() -> Option<RunAs> {
-    rustix::process::geteuid().is_root().then(|| RunAs::named("postgres").unwrap())?
+pub(crate) fn user() -> Option<User> {
+    rustix::process::geteuid().is_root().then(|| User::find("postgres", &Boot::new()).ok())?
 }
 
 #[derive(Debug)]
@@ -164,11 +164,11 @@ impl Stage {
                         segments.system_identifier.unwrap().to_string().into(),
                         self.last.clone().into(),
                     ],
-                    env: Vec::new(),
+                    environment: Variables::new(),
                 })
             },
             server_dirs: &self.server_dirs,
-            run_as: user(),
+            user: user().as_ref(),
             network: Network::OwnIfAllowed,
             superuser: "postgres",
             preload: &["pg_stat_statements".into(), "no_such_library".into()],
@@ -176,7 +176,7 @@ impl Stage {
             threads: 4,
             free: &|path| self.free.map_or_else(|| free_bytes(path), Ok),
             clock: &clock,
-            limits: Limits { recovery: Duration::from_secs(120), question: Duration::from_secs(120) },
+            limits: Limits { recovery: Duration::from_mins(2), question: Duration::from_mins(2) },
             watch: &|_| ControlFlow::Continue(()),
         });
         let left: Vec<_> = fs::read_dir(self.place()).unwrap().map(|entry| entry.unwrap().path()).collect();
