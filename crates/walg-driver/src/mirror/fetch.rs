@@ -7,7 +7,7 @@ use crate::several::several;
 use crate::verify::{Fingerprint, ObjectDigest};
 use crate::{Error, Result};
 use backup_contract::{Checksum, SnapshotId};
-use backup_store::{DirStore, Store, durable};
+use backup_store::{DirStore, Store};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -107,7 +107,7 @@ impl MirrorPlan {
     pub fn fetch(&self, how: &Fetch<'_>) -> Result<Mirror> {
         must_fit(how.into, self.missing_bytes(how.into)?, (how.free)(how.into)?)?;
         let prefix = how.into.join(PREFIX);
-        durable::create_dir_all(&prefix, 0o700)?;
+        DirStore::create(&prefix)?;
         let record = Record::open(&how.into.join(RECORD))?;
         let held = several(self.objects(), how.threads, |object, buffer| {
             how.held(object, &prefix, &record, buffer)

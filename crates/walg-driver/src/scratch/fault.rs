@@ -27,6 +27,12 @@ pub enum ScratchFault {
     /// Which server made the backup is not known.
     #[error("the sentinel of '{0}' does not say of which version its server was")]
     NoVersion(SnapshotId),
+    /// It recovers in another way.
+    #[error("a server of version {0} is too old: recovery.signal came with 12")]
+    TooOld(u32),
+    /// The role that was to ask is not in the cluster.
+    #[error("the restored cluster has no role '{0}'")]
+    NoRole(String),
     /// No server programs of that version.
     #[error("no PostgreSQL {major} was found; looked in {looked}")]
     NoServer {
@@ -97,6 +103,8 @@ impl ScratchFault {
             Self::Tablespaces { .. } => "tablespaces",
             Self::OutOfReach { .. } => "target-out-of-reach",
             Self::NoVersion(_) => "no-server-version",
+            Self::TooOld(_) => "server-too-old",
+            Self::NoRole(_) => "no-such-role",
             Self::NoServer { .. } => "no-server",
             Self::Unreachable { .. } => "scratch-unreachable",
             Self::SocketPath(_) => "socket-path-too-long",
@@ -122,8 +130,13 @@ impl ScratchFault {
             Self::SocketPath(_) => Some("choose a scratch directory with a shorter path"),
             Self::NotReached { .. } => Some("choose a target no later than the last commit"),
             Self::WalUnavailable { .. } => Some("try again when the store can be reached"),
+            Self::NoRole(_) => Some("name a role of the database that is a superuser"),
             Self::TooSlow { .. } => Some("allow more time"),
-            Self::NoVersion(_) | Self::BadSetting { .. } | Self::Program { .. } | Self::Interrupted => None,
+            Self::NoVersion(_)
+            | Self::TooOld(_)
+            | Self::BadSetting { .. }
+            | Self::Program { .. }
+            | Self::Interrupted => None,
         }
     }
 }

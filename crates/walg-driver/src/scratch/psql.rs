@@ -29,8 +29,9 @@ impl Psql<'_> {
         ];
         let words: Vec<String> =
             connect.iter().map(|(name, value)| format!("{name}='{}'", escaped(value, "\\'"))).collect();
-        let args: [OsString; 10] = [
+        let args: [OsString; 11] = [
             "-X".into(),
+            "-w".into(),
             "-q".into(),
             "-A".into(),
             "-t".into(),

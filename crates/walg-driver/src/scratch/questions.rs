@@ -1,6 +1,7 @@
 //! What is asked of a scratch server that was promoted.
 
 use super::psql::Psql;
+use super::run::Runner;
 use super::{AppCheck, Programs, TableEstimate};
 use crate::Result;
 use crate::wal::{Lsn, Timeline};
@@ -118,7 +119,7 @@ pub(super) fn app(psql: &Psql<'_>, check: &AppCheck) -> Result<Said> {
 }
 
 /// Looks at every index and table with `amcheck`, which finds a block that is older than it should be.
-pub(super) fn amcheck(psql: &Psql<'_>, programs: &Programs) -> Result<Said> {
+pub(super) fn amcheck(psql: &Psql<'_>, reader: &Runner<'_>, programs: &Programs) -> Result<Said> {
     let Some(program) = programs.optional("pg_amcheck") else {
         return Ok((true, "not-available: there is no pg_amcheck beside the server".into()));
     };
@@ -128,7 +129,7 @@ pub(super) fn amcheck(psql: &Psql<'_>, programs: &Programs) -> Result<Said> {
     }
     let host = psql.sockets.display().to_string();
     let args = ["--all", "--install-missing", "-p", "5432", "-h", &host, "-U", psql.user];
-    let said = psql.runner.run(&program, args, "")?;
+    let said = reader.run(&program, args, "")?;
     Ok(if said.is_ok {
         (true, "every table and B-tree of every database is sound".into())
     } else {
@@ -137,10 +138,10 @@ pub(super) fn amcheck(psql: &Psql<'_>, programs: &Programs) -> Result<Said> {
 }
 
 /// Compares every block of the stopped copy with its checksum.
-pub(super) fn checksums(psql: &Psql<'_>, programs: &Programs, data: &Path) -> Result<Said> {
+pub(super) fn checksums(reader: &Runner<'_>, programs: &Programs, data: &Path) -> Result<Said> {
     let Some(program) = programs.optional("pg_checksums") else {
         return Ok((true, "not-available: there is no pg_checksums beside the server".into()));
     };
-    let said = psql.runner.run(&program, ["--check".as_ref(), "-D".as_ref(), data.as_os_str()], "")?;
+    let said = reader.run(&program, ["--check".as_ref(), "-D".as_ref(), data.as_os_str()], "")?;
     Ok(if said.is_ok { (true, "every block has its checksum".into()) } else { (false, said.why) })
 }

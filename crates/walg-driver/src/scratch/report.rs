@@ -42,8 +42,8 @@ pub struct ScratchReport {
     pub timeline: Option<Timeline>,
     /// The newest commit that was replayed; `None` when there was none behind the backup.
     pub newest_commit: Option<DateTime<Utc>>,
-    /// When the last segment on the way was archived, by the store's clock.
-    pub archived: Option<DateTime<Utc>>,
+    /// When the backup was finished, by the clock of the host where it was made.
+    pub backup_finished: Option<DateTime<Utc>>,
     /// As the server says it.
     pub server_version: String,
     /// Whether the server had a network of its own.
@@ -63,12 +63,12 @@ impl ScratchReport {
         Outcome::of(&self.checks)
     }
 
-    /// What would be lost if the cluster were lost at `now` and restored like this: the time since the newest commit that
-    /// came back, or, where nothing was committed behind the backup, since its WAL was archived. An upper bound: a
-    /// cluster in which nothing is committed loses nothing.
+    /// What would be lost if the cluster were lost at `now` and restored like this, at most: the time since the newest
+    /// commit that came back, or since the backup where none was replayed. A cluster in which nothing is committed loses
+    /// less. Both times are the database's own: those of the store are others in a copy of the bucket.
     #[must_use]
     pub fn data_loss(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        let known = self.newest_commit.max(self.archived)?;
+        let known = self.newest_commit.max(self.backup_finished)?;
         Some((now - known).max(TimeDelta::zero()))
     }
 }

@@ -43,14 +43,14 @@ pub struct Room {
 impl Room {
     /// Makes one below `place`.
     pub(super) fn create(place: &Path, user: Option<&User>) -> Result<Self> {
-        let dir = tempfile::Builder::new()
+        let temp = tempfile::Builder::new()
             .prefix(NAME)
             .rand_bytes(8)
             .tempdir_in(place)
-            .map_err(Error::io("write in", place))?
-            .keep();
-        let path = dir.join(MARKER);
-        let id = dir.file_name().and_then(|name| name.to_str()?.strip_prefix(NAME)).unwrap_or_default();
+            .map_err(Error::io("write in", place))?;
+        let path = temp.path().join(MARKER);
+        let id =
+            temp.path().file_name().and_then(|name| name.to_str()?.strip_prefix(NAME)).unwrap_or_default();
         let marker = Marker { format: 1, id: id.to_owned(), pid: std::process::id() };
         let bytes = serde_json::to_vec(&marker).unwrap_or_default();
         // Locked before it says what it is: a sweep between the two would find a directory that is nobody's.
@@ -58,7 +58,7 @@ impl Room {
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|e| Error::io("lock", &path)(e.into()))?;
         fs::write(&path, bytes).map_err(Error::io("write", &path))?;
-        let room = Self { dir, _lock: lock };
+        let room = Self { dir: temp.keep(), _lock: lock };
         for below in [room.data(), room.conf(), room.sockets()] {
             DirBuilder::new().mode(0o700).create(&below).map_err(Error::io("make", &below))?;
         }
@@ -100,7 +100,7 @@ impl Room {
 
     /// Removes it, which dropping it would do without a word about what is in the way.
     pub(super) fn discard(self) -> Result<()> {
-        fs::remove_dir_all(&self.dir).map_err(Error::io("remove", &self.dir))
+        remove(&self.dir)
     }
 
     /// Removes what killed verifications have left below `place`, and returns which directories. A server that still runs
@@ -114,19 +114,7 @@ impl Room {
             let dir = entry.map_err(Error::io("list", place))?.path();
             let Some(lock) = leftover(&dir) else { continue };
             stop_server_of(&dir.join("data"), clock)?;
-            // The marker last: a sweep that is killed is gone on with by the next one.
-            for inner in fs::read_dir(&dir).map_err(Error::io("list", &dir))? {
-                let inner = inner.map_err(Error::io("list", &dir))?;
-                let path = inner.path();
-                let is_dir = inner.file_type().is_ok_and(|kind| kind.is_dir());
-                match inner.file_name() == MARKER {
-                    true => continue,
-                    false if is_dir => fs::remove_dir_all(&path),
-                    false => fs::remove_file(&path),
-                }
-                .map_err(Error::io("remove", &path))?;
-            }
-            fs::remove_dir_all(&dir).map_err(Error::io("remove", &dir))?;
+            remove(&dir)?;
             drop(lock);
             removed.push(dir);
         }
@@ -137,8 +125,24 @@ impl Room {
 impl Drop for Room {
     fn drop(&mut self) {
         // What cannot be removed now is a leftover, and swept by the next verification.
-        let _ = fs::remove_dir_all(&self.dir);
+        let _ = remove(&self.dir);
     }
+}
+
+/// Removes a scratch directory, its marker last: whoever is killed on the way leaves one that is still marked.
+fn remove(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
+        let entry = entry.map_err(Error::io("list", dir))?;
+        let path = entry.path();
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let removed = match () {
+            () if entry.file_name() == MARKER => Ok(()),
+            () if is_dir => fs::remove_dir_all(&path),
+            () => fs::remove_file(&path),
+        };
+        removed.map_err(Error::io("remove", &path))?;
+    }
+    fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
 }
 
 /// The lock of a directory whose process is gone; `None` for anything else.

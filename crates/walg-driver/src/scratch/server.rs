@@ -9,12 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// How often the server is asked whether it is ready.
+/// How often it is looked whether the server is ready.
 const POLL: Duration = Duration::from_millis(100);
 /// How long a server that was told to stop at once may take.
 const AT_ONCE: Duration = Duration::from_secs(20);
 /// How much of the log is told, in lines.
 const LINES: usize = 20;
+/// What a server says once its settings and its directory were good enough.
+const BEGUN: [&[u8]; 2] = [b"starting archive recovery", b"starting point-in-time recovery"];
 /// How much of the end of the log is read, in bytes.
 const TAIL: usize = 64 * 1024;
 
@@ -33,14 +35,20 @@ pub enum Network {
 pub(super) enum Recovery {
     /// It was promoted and takes questions.
     Promoted,
-    /// It ended instead, with these last words.
-    Ended(String),
+    /// It ended instead.
+    Ended {
+        /// Its last words.
+        log: String,
+        /// Whether it had come so far as to look at the backup.
+        had_begun: bool,
+    },
 }
 
 /// A server in a scratch directory. Dropped, it is killed.
 #[derive(Debug)]
 pub(super) struct Server {
     child: Option<Child>,
+    data: PathBuf,
     log: PathBuf,
     pub(super) has_own_network: bool,
 }
@@ -91,14 +99,12 @@ impl Server {
         // A group of its own: what a terminal sends to the caller is not meant for the server.
         command.stdin(Stdio::null()).stdout(file).stderr(again).process_group(0);
         let child = command.spawn().map_err(|e| failed(&program, e.to_string()))?;
-        Ok(Self { child: Some(child), log, has_own_network: unshare.is_some() })
+        Ok(Self { child: Some(child), data: room.data(), log, has_own_network: unshare.is_some() })
     }
 
     /// Waits until the server was promoted, or has given up. `go_on` is asked again and again.
     pub(super) fn recover(
         &mut self,
-        isready: &Path,
-        sockets: &Path,
         runner: &Runner<'_>,
         limit: Duration,
         go_on: &dyn Fn() -> bool,
@@ -106,12 +112,9 @@ impl Server {
         let began = runner.clock.monotonic();
         loop {
             if self.exited()?.is_some() {
-                return Ok(Recovery::Ended(self.tail()));
+                return Ok(self.ended());
             }
-            let args =
-                ["-q".as_ref(), "-t".as_ref(), "5".as_ref(), "-p".as_ref(), "5432".as_ref(), "-h".as_ref()];
-            // It refuses everybody until it was promoted: hot standby is off.
-            if runner.run(isready, args.into_iter().chain([sockets.as_os_str()]), "")?.is_ok {
+            if is_ready(&self.data) {
                 return Ok(Recovery::Promoted);
             }
             if !go_on() {
@@ -138,13 +141,16 @@ impl Server {
         Ok(())
     }
 
-    /// The end of its log.
-    pub(super) fn tail(&self) -> String {
+    /// What its log says. It is as long as the recovery took, in lines, but no longer than a disk has room for.
+    fn ended(&self) -> Recovery {
         let bytes = fs::read(&self.log).unwrap_or_default();
+        let had_begun = BEGUN.iter().any(|begun| bytes.windows(begun.len()).any(|window| window == *begun));
         let end = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or_default();
         let text = String::from_utf8_lossy(end);
         let lines: Vec<_> = text.lines().collect();
-        lines.iter().skip(lines.len().saturating_sub(LINES)).copied().collect::<Vec<_>>().join("\n")
+        let log =
+            lines.iter().skip(lines.len().saturating_sub(LINES)).copied().collect::<Vec<_>>().join("\n");
+        Recovery::Ended { log, had_begun }
     }
 
     fn exited(&mut self) -> Result<Option<ExitStatus>> {
@@ -181,6 +187,13 @@ impl Drop for Server {
     }
 }
 
+/// Whether the server in a directory takes questions, by the last line of its own file, as `pg_ctl` looks: a question that
+/// is refused would be in its log as something fatal. Hot standby is off, so that it takes them once it was promoted.
+fn is_ready(data: &Path) -> bool {
+    let text = fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
+    text.lines().nth(7).is_some_and(|status| status.trim() == "ready")
+}
+
 /// The words before a program that give it a network of its own, where the system allows that.
 fn own_network(network: Network, runner: &Runner<'_>) -> Option<Vec<&'static str>> {
     if network == Network::Shared || !rustix::process::geteuid().is_root() {
@@ -196,8 +209,18 @@ fn own_network(network: Network, runner: &Runner<'_>) -> Option<Vec<&'static str
     None
 }
 
-/// What ended a recovery, as the server's own words tell.
-pub(super) fn why_ended(log: String, target: String) -> std::result::Result<String, ScratchFault> {
+/// What ended a recovery, as the server's own words tell: an error where that says nothing of the backup.
+pub(super) fn why_ended(
+    log: String,
+    had_begun: bool,
+    target: String,
+) -> std::result::Result<String, ScratchFault> {
+    if !had_begun {
+        return Err(ScratchFault::Program {
+            program: "postgres".into(),
+            detail: format!("it did not start:\n{log}"),
+        });
+    }
     // It aborts when the restore command exits with 126 or more, or is killed; where that was by SIGTERM it thinks that it
     // was itself told to stop, and gives no reason.
     let unavailable = log

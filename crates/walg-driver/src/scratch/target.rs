@@ -6,6 +6,9 @@ use crate::{Error, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::fmt;
 
+/// The longest name of a restore point, in bytes.
+const MAX_NAME: usize = 63;
+
 /// A point up to which WAL is replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Point {
@@ -53,9 +56,15 @@ impl Target {
     /// Holds the target against how far the archive leads from a backup.
     ///
     /// # Errors
-    /// [`ScratchFault::OutOfReach`], which says what can be reached; [`Error::NotRestorable`] for a backup from which
+    /// [`ScratchFault::OutOfReach`], which says what can be reached, or `BadSetting` for a name that is none;
+    /// [`Error::NotRestorable`] for a backup from which
     /// nothing leads on.
     pub fn within(&self, backup: &Backup, size: SegmentSize) -> Result<Goal> {
+        if let Point::Name(name) = &self.point
+            && (!(1..=MAX_NAME).contains(&name.len()) || name.chars().any(char::is_control))
+        {
+            return Err(ScratchFault::BadSetting { what: "the restore point", value: name.clone() }.into());
+        }
         let span = backup.span();
         let found = match self.timeline {
             Some(timeline) => backup.reach.iter().find(|reach| reach.timeline == timeline),

@@ -22,6 +22,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The first major version that recovers with `recovery.signal`.
+const OLDEST: u32 = 12;
+
 /// What unpacks a backup: an engine that reads a local WAL-G prefix.
 pub trait Unpack {
     /// Unpacks a backup, with what it is a delta of, from the prefix `mirror` into the empty directory `into`.
@@ -38,6 +41,8 @@ pub struct Limits {
     pub recovery: Duration,
     /// A question, and everything else that a program is run for.
     pub question: Duration,
+    /// Reading every block: for checksums, and for `amcheck`.
+    pub reading: Duration,
 }
 
 /// How far a verification is.
@@ -150,6 +155,9 @@ impl ScratchRequest<'_> {
         let version = backup.sentinel.as_ref().and_then(|sentinel| sentinel.pg_version);
         let major = version.and_then(|version| u32::try_from(version / 10_000).ok());
         let major = major.ok_or_else(|| ScratchFault::NoVersion(backup.id.clone()))?;
+        if major < OLDEST {
+            return Err(ScratchFault::TooOld(major).into());
+        }
         let usual = Programs::usual_places(major);
         let places = if self.server_dirs.is_empty() { &usual } else { self.server_dirs };
         let programs = Programs::find(major, places)?;
@@ -192,7 +200,7 @@ impl Attempt<'_> {
             reached: None,
             timeline: None,
             newest_commit: None,
-            archived: plan.goal.reach().archived,
+            backup_finished: plan.backup.sentinel.as_ref().and_then(|sentinel| sentinel.finished_at),
             server_version: plan.programs.version.clone(),
             has_own_network: false,
             tables: Vec::new(),
@@ -237,12 +245,17 @@ impl Attempt<'_> {
         })?;
         if cluster.has_checksums {
             self.check(&mut report, "data-checksums", || {
-                questions::checksums(&psql, &plan.programs, &room.data())
+                questions::checksums(&self.reader(runner), &plan.programs, &room.data())
             })?;
         } else {
             report.notes.push("the cluster has no data checksums".into());
         }
         Ok(report)
+    }
+
+    /// For what reads every block.
+    fn reader<'r>(&self, runner: Runner<'r>) -> Runner<'r> {
+        Runner { limit: self.request.limits.reading, ..runner }
     }
 
     fn inspect(&self) -> Result<Said> {
@@ -306,19 +319,18 @@ impl Attempt<'_> {
 
     /// Waits for the promotion, and holds where it ended against where it had to.
     fn recover(&self, server: &mut Server, runner: &Runner<'_>, report: &mut ScratchReport) -> Result<bool> {
-        let Self { request, plan, room, .. } = self;
+        let Self { request, plan, .. } = self;
         let began = request.clock.monotonic();
-        let isready = plan.programs.path("pg_isready");
         let go_on = || (request.watch)(Step::Recovering).is_continue();
-        let ended = server.recover(&isready, &room.sockets(), runner, request.limits.recovery, &go_on)?;
+        let ended = server.recover(runner, request.limits.recovery, &go_on)?;
         let took = self.since(began);
         let (ok, detail) = match ended {
             Recovery::Promoted => {
                 report.recovery_seconds = Some(took.as_secs_f64());
                 (true, format!("promoted at {}", plan.goal.point()))
             }
-            Recovery::Ended(log) => {
-                let log = why_ended(log, plan.goal.point().to_string())?;
+            Recovery::Ended { log, had_begun } => {
+                let log = why_ended(log, had_begun, plan.goal.point().to_string())?;
                 let last = log.lines().rev().find(|line| line.contains("FATAL") || line.contains("PANIC"));
                 let detail = last.or_else(|| log.lines().last()).unwrap_or("the server ended").to_owned();
                 report.log = Some(log);
@@ -339,6 +351,10 @@ impl Attempt<'_> {
                     identity = Some(found);
                     (true, said)
                 }
+                // A setting of ours is wrong, and nothing is told of the backup.
+                Err(why) if why.contains("role \"") && why.contains("does not exist") => {
+                    return Err(ScratchFault::NoRole(request.superuser.to_owned()).into());
+                }
                 Err(why) => (false, why),
             })
         })?;
@@ -346,9 +362,8 @@ impl Attempt<'_> {
         report.timeline = identity.timeline();
         report.newest_commit = identity.newest_commit();
         report.reached = report.timeline.and_then(|timeline| questions::reached(&room.data(), timeline));
-        let (reached, timeline) = (report.reached, report.timeline);
+        let reached = report.reached;
         self.check(report, "reached", || Ok(reached_enough(reached, plan.goal.least())))?;
-        debug_assert!(timeline != Some(plan.goal.reach().timeline), "a promotion begins a timeline");
 
         let mut tables = Vec::new();
         self.check(report, "databases", || match questions::databases(psql)? {
@@ -362,7 +377,9 @@ impl Attempt<'_> {
         }
         // A block that a delta took from the wrong place has a good checksum.
         if plan.backup.chain.len() > 1 {
-            self.check(report, "amcheck", || questions::amcheck(psql, &plan.programs))?;
+            self.check(report, "amcheck", || {
+                questions::amcheck(psql, &self.reader(psql.runner), &plan.programs)
+            })?;
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ const TESTS: &[(&str, fn())] = &[
     ("targets_are_held_against_the_archive", refused::targets),
     ("a_time_behind_the_last_commit_is_no_fault_of_the_backup", refused::time_behind_the_last_commit),
     ("a_restore_command_that_does_not_know_is_never_the_end", refused::unknown_is_not_the_end),
+    ("what_says_nothing_of_the_backup_is_an_error", refused::what_says_nothing_of_the_backup),
     ("an_archive_that_ends_early_is_not_reached", refused::ended_early),
     ("what_an_engine_left_is_looked_at", hostile::what_an_engine_left),
     ("a_question_of_an_app_starts_no_program", hostile::app_checks),

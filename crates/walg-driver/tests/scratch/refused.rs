@@ -1,10 +1,13 @@
-use crate::stage::{AT_THE_END, IN_THE_FIRST, Stage, Tars, check, failed};
+use crate::stage::{AT_THE_END, IN_THE_FIRST, Stage, Tars, Then, check, failed};
 use crate::support::files;
+use backup_contract::Outcome;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::fs::{self, File};
+use std::path::Path;
+use std::time::Duration;
 use walg_driver::process::Variables;
-use walg_driver::scratch::{Point, RestoreCommand, Target};
+use walg_driver::scratch::{Point, RestoreCommand, Step, Target};
 use walg_driver::wal::{Lsn, Timeline};
 
 /// What a verification is refused for: the code, and that nothing was written.
@@ -118,13 +121,32 @@ pub(crate) fn unknown_is_not_the_end() {
     }
     // In the middle of the way, when it is consistent already.
     let mut stage = Stage::new("plain", 0, Target::new(Point::End));
-    let copy = r#"case "$1" in *6) exit 126;; *.history) exit 1;; esac; zstd=$(command -v zstd) || exit 125"#;
-    let decode = format!("{copy}; $zstd -dqf {}/bucket/wal_005/$1.zst -o $2", stage.mirror().display());
-    stage.restore_command = Some(shell(&decode));
-    if std::process::Command::new("zstd").arg("--version").output().is_ok() {
-        let error = stage.verify(&Tars("plain")).unwrap_err();
-        assert_eq!(error.code(), "wal-unavailable", "{error}");
+    stage.last = "!000000010000000000000006".into();
+    let error = stage.verify(&Tars("plain")).unwrap_err();
+    assert_eq!(error.code(), "wal-unavailable", "{error}");
+    assert!(error.to_string().contains("FATAL"), "{error}");
+}
+
+pub(crate) fn what_says_nothing_of_the_backup() {
+    let code = |stage: &Stage| stage.verify(&Tars("plain")).unwrap_err().code();
+    let stage = || Stage::new("plain", 0, Target::new(Point::End));
+    assert_eq!(code(&Stage { superuser: "nobody's", ..stage() }), "no-such-role");
+    let sleeping = Some(shell("sleep 600"));
+    let slow = Stage { restore_command: sleeping.clone(), recovery: Duration::from_secs(2), ..stage() };
+    assert_eq!(code(&slow), "too-slow");
+    for step in [Step::Unpacking, Step::Recovering, Step::Asking] {
+        let restore_command = if step == Step::Recovering { sleeping.clone() } else { None };
+        assert_eq!(
+            code(&Stage { interrupted: Some(step), restore_command, ..stage() }),
+            "interrupted",
+            "{step:?}"
+        );
     }
+    let named = |name: &str| Stage::new("plain", 0, Target::new(Point::Name(name.into())));
+    assert_eq!(code(&named("no such point")), "target-not-reached");
+    assert_eq!(code(&named("two\nlines")), "bad-setting");
+    let conf = Then(|data: &Path| fs::write(data.join("base/1/PG_VERSION"), "14").unwrap());
+    assert!(!stage().verify(&conf).unwrap().outcome().eq(&Outcome::Passed), "a damaged database is found");
 }
 
 /// A restore command that says 'absent' where something is: the server promotes happily, with old rows.

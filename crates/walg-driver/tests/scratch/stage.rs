@@ -14,7 +14,7 @@ use walg_driver::bucket::{Bucket, Root};
 use walg_driver::mirror::free_bytes;
 use walg_driver::process::{User, Variables};
 use walg_driver::scratch::{
-    AppCheck, Limits, Network, Programs, RestoreCommand, ScratchReport, ScratchRequest, Target, Unpack,
+    AppCheck, Limits, Network, Programs, RestoreCommand, ScratchReport, ScratchRequest, Step, Target, Unpack,
     verify_by_restore,
 };
 use walg_driver::wal::SegmentSize;
@@ -65,11 +65,15 @@ pub(crate) fn cipher(name: &str) -> Cipher {
     }
 }
 
-/// `wal-get PREFIX CIPHER SYSTEM LAST NAME PATH`: what is behind the segment LAST is told to be absent.
+/// `wal-get PREFIX CIPHER SYSTEM LAST NAME PATH`: what is behind the segment LAST is told to be absent; with a `!` before
+/// it, whether LAST itself is there is not known.
 pub(crate) fn wal_get_here(args: &[String]) -> ExitCode {
     let [prefix, name_of_cipher, system, last, name, path] = args else { return ExitCode::from(127) };
-    if name.as_str() > last.as_str() && name.len() == 24 {
+    if !last.starts_with('!') && name.as_str() > last.as_str() && name.len() == 24 {
         return ExitCode::from(1);
+    }
+    if last.strip_prefix('!') == Some(name) {
+        return ExitCode::from(126);
     }
     let (store, root) = (DirStore::open(prefix).unwrap(), Root::default());
     let source = WalSource { store: &store, root: &root, cipher: &cipher(name_of_cipher) };
@@ -89,6 +93,10 @@ pub(crate) struct Stage {
     pub(crate) free: Option<u64>,
     /// The last segment that the restore command knows of.
     pub(crate) last: String,
+    pub(crate) superuser: &'static str,
+    pub(crate) recovery: Duration,
+    /// At which step it is interrupted.
+    pub(crate) interrupted: Option<Step>,
     /// Instead of this program.
     pub(crate) restore_command: Option<RestoreCommand>,
 }
@@ -113,6 +121,9 @@ impl Stage {
             server_dirs: Vec::new(),
             free: None,
             last: "F".repeat(24),
+            superuser: "postgres",
+            recovery: Duration::from_mins(2),
+            interrupted: None,
             restore_command: None,
         }
     }
@@ -170,14 +181,24 @@ impl Stage {
             server_dirs: &self.server_dirs,
             user: user().as_ref(),
             network: Network::OwnIfAllowed,
-            superuser: "postgres",
+            superuser: self.superuser,
             preload: &["pg_stat_statements".into(), "no_such_library".into()],
             app_checks: &self.app_checks,
             threads: 4,
             free: &|path| self.free.map_or_else(|| free_bytes(path), Ok),
             clock: &clock,
-            limits: Limits { recovery: Duration::from_mins(2), question: Duration::from_mins(2) },
-            watch: &|_| ControlFlow::Continue(()),
+            limits: Limits {
+                recovery: self.recovery,
+                question: Duration::from_mins(2),
+                reading: Duration::from_mins(2),
+            },
+            watch: &|step| {
+                if self.interrupted == Some(step) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
         });
         let left: Vec<_> = fs::read_dir(self.place()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(left.is_empty(), "a scratch directory stays: {left:?}");
