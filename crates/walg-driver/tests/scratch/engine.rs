@@ -8,8 +8,8 @@ use walg_driver::process::{Command, Limits, Variables, Watch, run};
 use walg_driver::scratch::{Point, Target, Unpack};
 
 /// The engine that is linked in, with this program run as it.
-struct Walrus {
-    fixture: &'static str,
+pub(crate) struct Walrus {
+    pub(crate) fixture: &'static str,
 }
 
 impl Unpack for Walrus {

@@ -14,6 +14,8 @@ mod leftovers;
 mod refused;
 mod restored;
 mod stage;
+#[cfg(feature = "embedded")]
+mod timelines;
 
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,6 +31,8 @@ const TESTS: &[(&str, fn())] = &[
     ("chains_come_back_as_the_engine_unpacks_them", engine::chains),
     #[cfg(feature = "embedded")]
     ("an_engine_that_restores_nothing_is_found_out", engine::restored_nothing),
+    #[cfg(feature = "embedded")]
+    ("a_cluster_that_was_promoted_comes_back_on_either_timeline", timelines::both),
     ("what_cannot_work_is_refused_before_the_first_byte", refused::before_the_first_byte),
     ("targets_are_held_against_the_archive", refused::targets),
     ("a_time_behind_the_last_commit_is_no_fault_of_the_backup", refused::time_behind_the_last_commit),

@@ -102,6 +102,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// A stage over a fixture; with no name, over an empty bucket.
     pub(crate) fn new(name: &'static str, index: usize, target: Target) -> Self {
         let home = tempfile::tempdir().unwrap();
         // The user of the server comes through it.
@@ -112,7 +113,7 @@ impl Stage {
         fs::create_dir(&place).unwrap();
         fs::set_permissions(&place, Permissions::from_mode(0o755)).unwrap();
         Self {
-            bucket: fixture(name),
+            bucket: if name.is_empty() { tempfile::tempdir().unwrap() } else { fixture(name) },
             home,
             fixture: name,
             target,
