@@ -1,4 +1,6 @@
+use crate::scratch::ScratchFault;
 use backup_contract::SnapshotId;
+use std::path::{Path, PathBuf};
 use thiserror::Error as ThisError;
 
 /// What went wrong with a bucket.
@@ -17,12 +19,87 @@ pub enum Error {
     /// Its objects cannot be opened here: that says nothing of the backup.
     #[error("'{0}' is encrypted in a way that only its engine can undo")]
     NotReadable(SnapshotId),
+    /// A program could not be started.
+    #[error("cannot start '{program}'")]
+    Start {
+        /// Its name.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A program could not be watched; it was ended.
+    #[error("cannot watch '{program}'")]
+    Child {
+        /// Its name.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nobody has this name here.
+    #[error("there is no user '{0}'")]
+    NoSuchUser(String),
     /// A full has no parent.
     #[error("'{0}' is a full, and a fingerprint was given for its parent")]
     NotADelta(SnapshotId),
+    /// No backup of that name, or no longer.
+    #[error("there is no backup '{0}'")]
+    NoBackup(SnapshotId),
+    /// Something that a restore needs is not there.
+    #[error("'{id}' cannot be restored: {why}")]
+    NotRestorable {
+        /// The backup.
+        id: SnapshotId,
+        /// What stands in the way, all of it.
+        why: String,
+    },
+    /// The system refused something about a local file.
+    #[error("cannot {operation} {}", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A name that no file of an archive has.
+    #[error("'{}' is not the name of a file in an archive of WAL", .0.escape_debug())]
+    NotWal(String),
+    /// What is in the archive under a name is not what the name says.
+    #[error("'{name}' in the archive is not what its name says: {why}")]
+    BadWal {
+        /// The name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// The archive holds nothing at all: that is a wrong place, not a proof that a file was never archived.
+    #[error("there is no WAL at all in {0}")]
+    EmptyArchive(String),
+    /// A restore into a scratch server could not be tried, or says nothing of the backup.
+    #[error(transparent)]
+    Scratch(#[from] ScratchFault),
+    /// The disk is too small for what is about to be written.
+    #[error("{} has {have} bytes free, and {need} are needed", path.display())]
+    NoSpace {
+        /// Where it was to be written.
+        path: PathBuf,
+        /// How much is needed, in bytes.
+        need: u64,
+        /// How much there is, in bytes.
+        have: u64,
+    },
 }
 
 impl Error {
+    /// An I/O error with its operation and path.
+    pub(crate) fn io<'a>(
+        operation: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(std::io::Error) -> Self + use<'a> {
+        move |source| Self::Io { operation, path: path.to_owned(), source }
+    }
+
     /// A stable, kebab-case code for scripts.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -32,6 +109,17 @@ impl Error {
             Self::NoParentFingerprint(_) => "no-parent-fingerprint",
             Self::NotADelta(_) => "not-a-delta",
             Self::NotReadable(_) => "not-readable",
+            Self::NoBackup(_) => "no-backup",
+            Self::NotRestorable { .. } => "not-restorable",
+            Self::Io { .. } => "io",
+            Self::Scratch(fault) => fault.code(),
+            Self::NotWal(_) => "not-wal",
+            Self::BadWal { .. } => "bad-wal",
+            Self::EmptyArchive(_) => "empty-archive",
+            Self::NoSpace { .. } => "no-space",
+            Self::Start { .. } => "program-not-started",
+            Self::Child { .. } => "program-not-watched",
+            Self::NoSuchUser(_) => "no-such-user",
         }
     }
 
@@ -42,7 +130,25 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::NoParentFingerprint(_) => Some("verify its parent first, at level 'checksum' or more"),
             Self::NotReadable(_) => Some("verify it at level 'restore', where the engine opens it"),
-            Self::NoSentinel(_) | Self::NotADelta(_) => None,
+            Self::Start { source, .. } => match source.kind() {
+                std::io::ErrorKind::NotFound => Some("install it, or give its path"),
+                std::io::ErrorKind::PermissionDenied => {
+                    Some("let this user run it; only root can run a program as another user")
+                }
+                _ => None,
+            },
+            Self::NoSuchUser(_) => Some("name the user that the server runs as in the runner's 'run_as'"),
+            Self::Scratch(fault) => fault.hint(),
+            Self::NoSpace { .. } => Some("name a directory on a larger disk"),
+            Self::NotRestorable { .. } => Some("choose another backup: the list tells which are restorable"),
+            Self::EmptyArchive(_) => Some("check the store and the prefix: a disk may not be mounted"),
+            Self::BadWal { .. } => Some("recover to a point before it"),
+            Self::NoSentinel(_)
+            | Self::NotADelta(_)
+            | Self::NoBackup(_)
+            | Self::NotWal(_)
+            | Self::Io { .. }
+            | Self::Child { .. } => None,
         }
     }
 }

@@ -19,9 +19,16 @@
 
 pub mod bucket;
 mod codec;
+pub mod engine;
 mod error;
+pub mod mirror;
+pub mod process;
+pub mod scratch;
+mod several;
 pub mod verify;
 pub mod wal;
+mod wal_get;
 
 pub use codec::{Cipher, Compression, SodiumKey};
 pub use error::{Error, Result};
+pub use wal_get::{Segments, WalGet, WalSource, wal_get};

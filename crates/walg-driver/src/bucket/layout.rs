@@ -1,8 +1,9 @@
 //! Which object of a bucket is what, by its key: everything about names is here.
 
+use crate::codec::Compression;
 use crate::wal::SegmentName;
 use backup_contract::SnapshotId;
-use backup_store::{Key, Prefix};
+use backup_store::{Key, ObjectMeta, Prefix, Store};
 
 /// Below which base backups lie.
 const BASE: &str = "basebackups_005";
@@ -47,8 +48,41 @@ impl Root {
     }
 
     /// Where the archive of WAL lies.
-    pub(super) fn archive(&self) -> backup_store::Result<Prefix> {
+    pub(crate) fn archive(&self) -> backup_store::Result<Prefix> {
         Prefix::new(self.0.join(WAL)?.as_str())
+    }
+
+    /// Where the objects of a backup lie, but for its sentinel.
+    pub(crate) fn backup(&self, id: &SnapshotId) -> backup_store::Result<Prefix> {
+        Prefix::new(self.0.join(&format!("{BASE}/{id}"))?.as_str())
+    }
+
+    /// The objects of the archive from a name on, in order.
+    pub(crate) fn wal_from<'a>(
+        &self,
+        store: &'a dyn Store,
+        name: &str,
+    ) -> backup_store::Result<Box<dyn Iterator<Item = backup_store::Result<ObjectMeta>> + Send + 'a>> {
+        // Without its last character it sorts before everything that begins with it.
+        let before = name.get(..name.len().saturating_sub(1)).filter(|before| !before.is_empty());
+        let after = before.map(|before| self.wal(before)).transpose()?;
+        store.list(&self.archive()?, after.as_ref())
+    }
+
+    /// The objects of the archive that hold the file `name`, in whichever compressions: from a listing, so that none is
+    /// a proof that there is none.
+    pub(crate) fn wal_objects(&self, store: &dyn Store, name: &str) -> backup_store::Result<Vec<ObjectMeta>> {
+        let mut found = Vec::new();
+        for meta in self.wal_from(store, name)? {
+            let meta = meta?;
+            let object = meta.key.parts().next_back().unwrap_or_default();
+            if Compression::split(object).0 == name {
+                found.push(meta);
+            } else if object > name && !object.starts_with(name) {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// The sentinel of a backup.

@@ -10,15 +10,15 @@ const VERSIONS: [(u32, std::ops::RangeInclusive<u64>); 6] =
 
 /// What a control file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Control {
-    pub(super) system_identifier: u64,
-    pub(super) version: u32,
-    pub(super) timeline: Timeline,
+pub(crate) struct Control {
+    pub(crate) system_identifier: u64,
+    pub(crate) version: u32,
+    pub(crate) timeline: Timeline,
 }
 
 impl Control {
     /// Reads a control file; `None` when its checksum is not that of its bytes.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let number = |from: usize, length: usize| {
             let field = bytes.get(from..from + length)?;
             Some(field.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte)))
@@ -40,7 +40,7 @@ impl Control {
     }
 
     /// Whether a server of this version (`150018`) writes such a control file; `None` for a version not known here.
-    pub(super) fn fits(&self, pg_version: u64) -> Option<bool> {
+    pub(crate) fn fits(&self, pg_version: u64) -> Option<bool> {
         let known = VERSIONS.iter().find(|(version, _)| *version == self.version);
         known.map(|(_, majors)| majors.contains(&(pg_version / 10_000)))
     }

@@ -1,4 +1,5 @@
-use crate::bucket::{Backup, Root, objects_of};
+use crate::bucket::{Backup, Root, Sentinel, objects_of};
+use crate::several::several;
 use crate::{Error, Result};
 use backup_contract::Checksum;
 use backup_store::{Key, Store};
@@ -6,11 +7,6 @@ use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::io::Read;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-
-/// How many bytes of each object are in memory at once.
-const BUFFER: usize = 256 * 1024;
 
 /// By what the bytes of a backup are recognised: engines record nothing of that kind.
 ///
@@ -36,6 +32,30 @@ pub struct ObjectDigest {
     pub sha256: [u8; 32],
 }
 
+impl ObjectDigest {
+    /// Reads an object to its end, and hands on each piece.
+    pub(crate) fn of(
+        key: &Key,
+        object: &mut dyn Read,
+        buffer: &mut [u8],
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Self> {
+        let (mut hash, mut size) = (Sha256::new(), 0);
+        loop {
+            let bytes = match object.read(buffer) {
+                Ok(0) => break,
+                Ok(count) => buffer.get(..count).unwrap_or_default(),
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(backup_store::Error::from_io(e, "read", key.as_str()).into()),
+            };
+            hash.update(bytes);
+            size += bytes.len() as u64;
+            each(bytes)?;
+        }
+        Ok(Self { key: key.clone(), size, sha256: hash.finalize().into() })
+    }
+}
+
 impl Fingerprint {
     /// How many bytes were read.
     #[must_use]
@@ -58,18 +78,30 @@ impl Fingerprint {
         threads: usize,
         read: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
     ) -> Result<Self> {
-        let sentinel = backup.sentinel.as_ref().ok_or_else(|| Error::NoSentinel(backup.id.clone()))?;
-        match (&sentinel.delta, parent) {
-            (Some(_), None) => return Err(Error::NoParentFingerprint(backup.id.clone())),
-            (None, Some(_)) => return Err(Error::NotADelta(backup.id.clone())),
-            _ => {}
-        }
+        // Before anything is read.
+        sentinel_of(backup, parent)?;
+        let objects = digests(store, &Self::covers(root, backup)?, threads, read)?;
+        Self::of(root, backup, objects, parent)
+    }
+
+    /// The objects whose bytes are in the fingerprint of a backup, sorted by key.
+    pub(crate) fn covers(root: &Root, backup: &Backup) -> Result<Vec<Key>> {
         let mut keys = objects_of(root, backup)?;
         let unread = [root.sentinel(&backup.id)?, root.metadata(&backup.id)?];
         keys.retain(|key| !unread.contains(key));
         keys.sort();
-        let objects = digests(store, &keys, threads, read)?;
+        Ok(keys)
+    }
 
+    /// The fingerprint of a backup whose objects were read by somebody else, who hands in the digest of each that
+    /// [`Fingerprint::covers`] names, in that order.
+    pub(crate) fn of(
+        root: &Root,
+        backup: &Backup,
+        objects: Vec<ObjectDigest>,
+        parent: Option<&Checksum>,
+    ) -> Result<Self> {
+        let sentinel = sentinel_of(backup, parent)?;
         let mut text = format!("si-backup/fingerprint 1\nbackup {}\n", backup.id);
         for object in &objects {
             let sha256 = Checksum::from_sha256(object.sha256);
@@ -83,6 +115,16 @@ impl Fingerprint {
     }
 }
 
+/// The sentinel of a backup that is recognised together with `parent`.
+fn sentinel_of<'a>(backup: &'a Backup, parent: Option<&Checksum>) -> Result<&'a Sentinel> {
+    let sentinel = backup.sentinel.as_ref().ok_or_else(|| Error::NoSentinel(backup.id.clone()))?;
+    match (&sentinel.delta, parent) {
+        (Some(_), None) => Err(Error::NoParentFingerprint(backup.id.clone())),
+        (None, Some(_)) => Err(Error::NotADelta(backup.id.clone())),
+        _ => Ok(sentinel),
+    }
+}
+
 /// Reads objects, several at a time, in the order of `keys`.
 fn digests(
     store: &dyn Store,
@@ -90,26 +132,7 @@ fn digests(
     threads: usize,
     read: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> Result<Vec<ObjectDigest>> {
-    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let done = Mutex::new(Vec::with_capacity(keys.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, keys.len().max(1)) {
-            scope.spawn(|| {
-                let mut buffer = vec![0; BUFFER];
-                // One failure is enough to know: the others need not read on.
-                while !failed.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(key) = keys.get(index) else { break };
-                    let digest = digest(store, key, &mut buffer, read);
-                    failed.fetch_or(digest.is_err(), Ordering::Relaxed);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, digest));
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(index, _)| *index);
-    done.into_iter().map(|(_, digest)| digest).collect()
+    several(keys, threads, |key, buffer| digest(store, key, buffer, read))
 }
 
 fn digest(
@@ -118,20 +141,8 @@ fn digest(
     buffer: &mut [u8],
     read: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> Result<ObjectDigest> {
-    let mut object = store.open(key, None, 0)?;
-    let (mut hash, mut size) = (Sha256::new(), 0);
-    loop {
-        let count = match object.read(buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(backup_store::Error::from_io(e, "read", key.as_str()).into()),
-        };
-        hash.update(buffer.get(..count).unwrap_or_default());
-        size += count as u64;
-        if read(count as u64).is_break() {
-            return Err(backup_store::Error::Interrupted("reading a backup").into());
-        }
-    }
-    Ok(ObjectDigest { key: key.clone(), size, sha256: hash.finalize().into() })
+    ObjectDigest::of(key, &mut store.open(key, None, 0)?, buffer, |bytes| match read(bytes.len() as u64) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(backup_store::Error::Interrupted("reading a backup").into()),
+    })
 }

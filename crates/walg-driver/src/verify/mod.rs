@@ -1,7 +1,7 @@
 //! Whether a backup's bytes are what they were.
 
 mod content;
-mod control;
+pub(crate) mod control;
 mod fingerprint;
 mod tar;
 

@@ -202,6 +202,19 @@ impl Archive {
         Some((&path.history, names))
     }
 
+    /// How a timeline came to be, where it is known here.
+    #[must_use]
+    pub fn history(&self, timeline: Timeline) -> Option<&History> {
+        self.paths.iter().map(|path| &path.history).find(|history| history.timeline == timeline)
+    }
+
+    /// The timelines whose history is known because it was read: all but the first ones.
+    pub(crate) fn histories(&self) -> impl Iterator<Item = Timeline> + '_ {
+        let read =
+            self.paths.iter().map(|path| &path.history).filter(|history| !history.ancestors().is_empty());
+        read.map(|history| history.timeline)
+    }
+
     /// The ways that go through a timeline and leave it no earlier than at `lsn`, its own first.
     pub(super) fn paths_through(&self, timeline: Timeline, lsn: Lsn) -> impl Iterator<Item = &Path> {
         self.paths.iter().filter(move |path| path.history.left(timeline).is_some_and(|left| left >= lsn))

@@ -87,7 +87,7 @@ impl History {
     }
 
     /// Each timeline of the history with where it begins and where it is left, oldest first, itself last.
-    pub(super) fn stretches(&self) -> impl DoubleEndedIterator<Item = (Timeline, Lsn, Lsn)> + '_ {
+    pub(crate) fn stretches(&self) -> impl DoubleEndedIterator<Item = (Timeline, Lsn, Lsn)> + '_ {
         let begins = std::iter::once(Lsn(0)).chain(self.ancestors.iter().map(|ancestor| ancestor.until));
         let ends =
             self.ancestors.iter().map(|a| (a.timeline, a.until)).chain([(self.timeline, Lsn(u64::MAX))]);

@@ -1,0 +1,146 @@
+use clap::Parser as _;
+use std::error::Error;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::process::ExitCode;
+use tokio::runtime::Builder;
+use walrus::cli::Cli;
+use walrus::config::Vars;
+
+/// The hidden word that makes a program the engine: `si-backup engine -- backup-push …`.
+pub const ENGINE_WORD: &str = "engine";
+
+/// Runs the linked-in engine, when this process was started as one, and says with which code to end.
+///
+/// One program then is both, and the process boundary stays that other engines have: what hangs can be ended, what is
+/// printed can be kept apart. A program that embeds this crate calls it before anything else:
+///
+/// ```no_run
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     if let Some(code) = walg_driver::engine::dispatch_engine() {
+///         return code;
+///     }
+///     // What the program is for.
+///     ExitCode::SUCCESS
+/// }
+/// ```
+///
+/// Two forms are taken for the engine's: `PROGRAM engine -- ARGS`, and `PROGRAM [--config FILE] wal-prefetch SEGMENT DIR`,
+/// with which the engine's `wal-fetch` starts the program that it is in again, knowing nothing of the word.
+///
+/// Nothing may have been set up before: it installs the engine's own log, starts its runtime, and reads its settings from
+/// the environment, as a program of its own would. glibc's memory arenas, which `walrus` bounds by a call, are left to
+/// `MALLOC_ARENA_MAX`.
+#[must_use]
+pub fn dispatch_engine() -> Option<ExitCode> {
+    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    Some(run(engine_args(&args)?))
+}
+
+/// The engine's arguments, when these are for it.
+fn engine_args(args: &[OsString]) -> Option<&[OsString]> {
+    let is_segment =
+        |name: &OsStr| name.len() == 24 && name.as_encoded_bytes().iter().all(u8::is_ascii_hexdigit);
+    match args {
+        [word, dashes, rest @ ..] if word == ENGINE_WORD && dashes == "--" => Some(rest),
+        [verb, segment, _] | [_, _, verb, segment, _]
+            if verb == "wal-prefetch"
+                && is_segment(segment)
+                && (args.len() == 3 || args[0] == "--config") =>
+        {
+            Some(args)
+        }
+        _ => None,
+    }
+}
+
+fn run(args: &[OsString]) -> ExitCode {
+    // The name is what `--version` prints.
+    let cli = match Cli::try_parse_from(
+        std::iter::once(OsStr::new("walrus")).chain(args.iter().map(AsRef::as_ref)),
+    ) {
+        Ok(cli) => cli,
+        Err(said) => {
+            // Help and version come this way too. Nobody is left to tell of a closed pipe.
+            let _ = said.print();
+            return if said.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    walrus::log::init();
+    match run_to_end(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&*error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// As `walrus` does it itself.
+fn run_to_end(cli: Cli) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let vars = match cli.config.as_deref() {
+        Some(path) => Vars::load(path)?,
+        None => Vars::default(),
+    };
+    let threads = cli.worker_threads(&vars)?;
+    let mut builder = if threads > 1 { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    if threads > 1 {
+        builder.worker_threads(threads);
+    }
+    let stack = if cfg!(debug_assertions) { 512 << 10 } else { 256 << 10 };
+    builder.thread_stack_size(stack).enable_all().build()?.block_on(cli.run(vars))?;
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "this process is the engine, and that is where engines complain")]
+fn say(error: &dyn Error) {
+    eprintln!("ERROR {}", Chain(error));
+}
+
+/// An error with everything that led to it.
+struct Chain<'a>(&'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        std::iter::successors(self.0.source(), |error| (*error).source())
+            .try_for_each(|error| write!(f, ": {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(args: &[&str]) -> Option<Vec<OsString>> {
+        engine_args(&args.iter().map(OsString::from).collect::<Vec<_>>()).map(<[_]>::to_vec)
+    }
+
+    #[test]
+    fn the_engine_is_started_by_its_word_alone() {
+        assert_eq!(taken(&["engine", "--", "backup-list"]), Some(vec!["backup-list".into()]));
+        assert_eq!(taken(&["engine", "--"]), Some(vec![]));
+        for other in [&[][..], &["engine"], &["engine", "list"], &["verify", "engine", "--"]] {
+            assert_eq!(taken(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_engine_may_start_itself_again() {
+        let segment = "000000010000000000000002";
+        assert_eq!(taken(&["wal-prefetch", segment, "/pg_wal"]).map(|args| args.len()), Some(3));
+        assert_eq!(
+            taken(&["--config", "f", "wal-prefetch", segment, "/pg_wal"]).map(|args| args.len()),
+            Some(5)
+        );
+        for other in [
+            &["wal-prefetch", "shop", "/pg_wal"][..],
+            &["wal-prefetch", segment],
+            &["--home", "f", "wal-prefetch", segment, "/pg_wal"],
+        ] {
+            assert_eq!(taken(other), None, "{other:?}");
+        }
+    }
+}

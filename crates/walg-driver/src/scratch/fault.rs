@@ -1,0 +1,142 @@
+use backup_contract::SnapshotId;
+use std::path::PathBuf;
+use std::time::Duration;
+use thiserror::Error as ThisError;
+
+/// Why a restore into a scratch server could not be tried, or says nothing of the backup. What is wrong with the backup
+/// itself is not an error but a check that failed.
+#[derive(Debug, ThisError)]
+#[non_exhaustive]
+pub enum ScratchFault {
+    /// An engine unpacks tablespaces into the places that are recorded: beside a running server, over its files.
+    #[error("'{id}' has tablespaces ({places}), and unpacked they would lie where the live ones do")]
+    Tablespaces {
+        /// The backup, or one of its chain.
+        id: SnapshotId,
+        /// Where they were.
+        places: String,
+    },
+    /// The archive does not lead there.
+    #[error("{target} cannot be reached: {why}")]
+    OutOfReach {
+        /// What was to be reached.
+        target: String,
+        /// What can be, and what keeps the rest away.
+        why: String,
+    },
+    /// Which server made the backup is not known.
+    #[error("the sentinel of '{0}' does not say of which version its server was")]
+    NoVersion(SnapshotId),
+    /// It recovers in another way.
+    #[error("a server of version {0} is too old: recovery.signal came with 12")]
+    TooOld(u32),
+    /// The role that was to ask is not in the cluster.
+    #[error("the restored cluster has no role '{0}'")]
+    NoRole(String),
+    /// No server programs of that version.
+    #[error("no PostgreSQL {major} was found; looked in {looked}")]
+    NoServer {
+        /// The major version that the backup needs.
+        major: u32,
+        /// Where, and what was found there instead.
+        looked: String,
+    },
+    /// The user that the server runs as cannot come to the scratch directory.
+    #[error("the user {uid} cannot come to {}", path.display())]
+    Unreachable {
+        /// The directory that keeps it out.
+        path: PathBuf,
+        /// The user.
+        uid: u32,
+    },
+    /// The name of a socket has at most 107 bytes.
+    #[error("the path of the server's socket would be longer than 107 bytes: {}", .0.display())]
+    SocketPath(PathBuf),
+    /// A text that cannot be written into a configuration.
+    #[error("{what} holds what no setting can: {value:?}")]
+    BadSetting {
+        /// What it is.
+        what: &'static str,
+        /// The text.
+        value: String,
+    },
+    /// A program could not be run, or failed.
+    #[error("{program} failed: {detail}")]
+    Program {
+        /// Which.
+        program: String,
+        /// How, in its own words.
+        detail: String,
+    },
+    /// The restore command said that it does not know: the recovery was aborted, nothing was promoted.
+    #[error("the recovery was aborted, because WAL could not be fetched:\n{log}")]
+    WalUnavailable {
+        /// The end of the server's log.
+        log: String,
+    },
+    /// The archive ended before the point that was to be reached; nothing was promoted.
+    #[error("{target} was not reached:\n{log}")]
+    NotReached {
+        /// What was to be reached.
+        target: String,
+        /// The end of the server's log.
+        log: String,
+    },
+    /// It took longer than it may.
+    #[error("{what} took longer than {} seconds", limit.as_secs())]
+    TooSlow {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        limit: Duration,
+    },
+    /// The caller wanted no more of it.
+    #[error("the verification was interrupted")]
+    Interrupted,
+}
+
+impl ScratchFault {
+    /// A stable, kebab-case code for scripts.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Tablespaces { .. } => "tablespaces",
+            Self::OutOfReach { .. } => "target-out-of-reach",
+            Self::NoVersion(_) => "no-server-version",
+            Self::TooOld(_) => "server-too-old",
+            Self::NoRole(_) => "no-such-role",
+            Self::NoServer { .. } => "no-server",
+            Self::Unreachable { .. } => "scratch-unreachable",
+            Self::SocketPath(_) => "socket-path-too-long",
+            Self::BadSetting { .. } => "bad-setting",
+            Self::Program { .. } => "program-failed",
+            Self::WalUnavailable { .. } => "wal-unavailable",
+            Self::NotReached { .. } => "target-not-reached",
+            Self::TooSlow { .. } => "too-slow",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// What to do next, where there is something to do.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Tablespaces { .. } => {
+                Some("restore it by hand on another machine, with each tablespace remapped")
+            }
+            Self::OutOfReach { .. } => Some("choose another target, or a later backup"),
+            Self::NoServer { .. } => Some("install the server of that major version, or name its directory"),
+            Self::Unreachable { .. } => Some("choose a scratch directory that this user can enter"),
+            Self::SocketPath(_) => Some("choose a scratch directory with a shorter path"),
+            Self::NotReached { .. } => Some("choose a target no later than the last commit"),
+            Self::WalUnavailable { .. } => Some("try again when the store can be reached"),
+            Self::NoRole(_) => Some("name a role of the database that is a superuser"),
+            Self::TooSlow { .. } => Some("allow more time"),
+            Self::NoVersion(_)
+            | Self::TooOld(_)
+            | Self::BadSetting { .. }
+            | Self::Program { .. }
+            | Self::Interrupted => None,
+        }
+    }
+}

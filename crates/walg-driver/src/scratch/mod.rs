@@ -1,0 +1,35 @@
+//! A backup restored into a scratch server: the proof that it comes back up, with what is in it.
+//!
+//! Never in place, and never near production: the copy lies in a directory of its own, with a configuration of its own
+//! outside of it; the server listens on a socket in a private directory only, archives nothing, and where the system allows it
+//! has a network in which there is nobody. What an engine has to be kept from (tablespaces would be unpacked over the
+//! live ones) is refused before anything is fetched.
+//!
+//! What is wrong with the backup is a check that failed. What kept it from being tried, or says nothing of it, is an
+//! [`Error`](crate::Error): no such server here, a disk too small, WAL that could not be fetched.
+//!
+//! A server that is killed with its caller leaves a marked directory, which the next verification finds and removes.
+
+mod cluster;
+mod fault;
+mod inspect;
+mod programs;
+mod psql;
+mod questions;
+mod report;
+mod room;
+mod run;
+mod server;
+mod settings;
+mod target;
+mod user;
+mod verify;
+
+pub use fault::ScratchFault;
+pub use programs::Programs;
+pub use report::{AppCheck, ScratchReport, TableEstimate};
+pub use room::Room;
+pub use server::Network;
+pub use settings::RestoreCommand;
+pub use target::{Goal, Point, Target};
+pub use verify::{Limits, ScratchRequest, Step, Unpack, verify_by_restore};

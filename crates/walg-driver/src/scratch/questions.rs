@@ -1,0 +1,147 @@
+//! What is asked of a scratch server that was promoted.
+
+use super::psql::Psql;
+use super::run::Runner;
+use super::{AppCheck, Programs, TableEstimate};
+use crate::Result;
+use crate::wal::{Lsn, Timeline};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use std::path::Path;
+
+/// The database that every cluster has.
+const MAINTENANCE: &str = "template1";
+/// Of how many tables of a database the rows are told, the largest first.
+const TABLES: usize = 500;
+
+/// An answer: whether it was the expected one, and in words.
+pub(super) type Said = (bool, String);
+
+/// What a promoted server says of itself.
+#[derive(Debug, Deserialize)]
+pub(super) struct Identity {
+    pub(super) version: String,
+    /// The segment that is written now: its first eight digits are the new timeline.
+    segment: String,
+    newest_commit: Option<DateTime<Utc>>,
+}
+
+impl Identity {
+    pub(super) fn ask(psql: &Psql<'_>) -> Result<std::result::Result<Self, String>> {
+        psql.json(
+            MAINTENANCE,
+            "SELECT json_build_object('version', current_setting('server_version'),
+                'segment', pg_walfile_name(pg_current_wal_insert_lsn()),
+                'newest_commit', pg_last_xact_replay_timestamp());",
+        )
+    }
+
+    pub(super) fn timeline(&self) -> Option<Timeline> {
+        u32::from_str_radix(self.segment.get(..8)?, 16).ok().map(Timeline)
+    }
+
+    pub(super) const fn newest_commit(&self) -> Option<DateTime<Utc>> {
+        self.newest_commit
+    }
+}
+
+/// Where the recovery ended: where the new timeline left the old one.
+pub(super) fn reached(data: &Path, timeline: Timeline) -> Option<Lsn> {
+    let text = std::fs::read_to_string(data.join(format!("pg_wal/{timeline}.history"))).ok()?;
+    let last = text.lines().rev().find(|line| !line.trim().is_empty())?;
+    last.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The databases that take connections.
+pub(super) fn databases(psql: &Psql<'_>) -> Result<std::result::Result<Vec<String>, String>> {
+    psql.json(
+        MAINTENANCE,
+        "SELECT coalesce(json_agg(datname ORDER BY datname), '[]') FROM pg_database WHERE datallowconn;",
+    )
+}
+
+/// Connects to each database and reads its catalogue; and how many rows each table has, as its statistics say.
+pub(super) fn connect_to_all(
+    psql: &Psql<'_>,
+    databases: &[String],
+    tables: &mut Vec<TableEstimate>,
+) -> Result<Said> {
+    #[derive(Deserialize)]
+    struct Row {
+        name: String,
+        rows: i64,
+    }
+    let mut faults = Vec::new();
+    for database in databases {
+        let query = format!(
+            "SELECT coalesce(json_agg(t), '[]') FROM (
+               SELECT n.nspname || '.' || c.relname AS name, c.reltuples::bigint AS rows
+               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+               ORDER BY c.relpages DESC, 1 LIMIT {TABLES}) t;"
+        );
+        match psql.json::<Vec<Row>>(database, &query)? {
+            Ok(rows) => tables.extend(rows.into_iter().map(|row| TableEstimate {
+                database: database.clone(),
+                table: row.name,
+                rows: u64::try_from(row.rows).ok(),
+            })),
+            Err(why) => faults.push(format!("{database:?}: {why}")),
+        }
+    }
+    Ok(match faults.as_slice() {
+        [] => (true, format!("{} databases take connections", databases.len())),
+        _ => (false, faults.join("; ")),
+    })
+}
+
+/// Asks what an app wants to be asked: the answer has to be one row, which is true.
+pub(super) fn app(psql: &Psql<'_>, check: &AppCheck) -> Result<Said> {
+    Ok(match psql.ask_foreign(&check.database, &check.sql)? {
+        Ok(answer) => match answer.trim_end_matches('\n') {
+            "t" | "true" => (true, "true".into()),
+            "" => (false, "it returned no row".into()),
+            other => {
+                let rows = other.lines().count();
+                // What the row holds may be anything of the app's data.
+                (
+                    false,
+                    if rows == 1 {
+                        "it returned one row that is not true".into()
+                    } else {
+                        format!("it returned {rows} rows")
+                    },
+                )
+            }
+        },
+        Err(why) => (false, why),
+    })
+}
+
+/// Looks at every index and table with `amcheck`, which finds a block that is older than it should be.
+pub(super) fn amcheck(psql: &Psql<'_>, reader: &Runner<'_>, programs: &Programs) -> Result<Said> {
+    let Some(program) = programs.optional("pg_amcheck") else {
+        return Ok((true, "not-available: there is no pg_amcheck beside the server".into()));
+    };
+    let query = "SELECT json_build_array(count(*)) FROM pg_available_extensions WHERE name = 'amcheck';";
+    if psql.json::<[u64; 1]>(MAINTENANCE, query)? == Ok([0]) {
+        return Ok((true, "not-available: the extension amcheck is not installed here".into()));
+    }
+    let host = psql.sockets.display().to_string();
+    let args = ["--all", "--install-missing", "-p", "5432", "-h", &host, "-U", psql.user];
+    let said = reader.run(&program, args, "")?;
+    Ok(if said.is_ok {
+        (true, "every table and B-tree of every database is sound".into())
+    } else {
+        (false, said.why)
+    })
+}
+
+/// Compares every block of the stopped copy with its checksum.
+pub(super) fn checksums(reader: &Runner<'_>, programs: &Programs, data: &Path) -> Result<Said> {
+    let Some(program) = programs.optional("pg_checksums") else {
+        return Ok((true, "not-available: there is no pg_checksums beside the server".into()));
+    };
+    let said = reader.run(&program, ["--check".as_ref(), "-D".as_ref(), data.as_os_str()], "")?;
+    Ok(if said.is_ok { (true, "every block has its checksum".into()) } else { (false, said.why) })
+}

@@ -1,0 +1,86 @@
+//! Backups restored into a real server: what comes back, and what is refused.
+//!
+//! The program is its own restore command: called with `wal-get` it brings one file of a mirror.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot read its data fails")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(feature = "embedded")]
+mod engine;
+mod hostile;
+mod leftovers;
+mod refused;
+mod restored;
+mod stage;
+#[cfg(feature = "embedded")]
+mod timelines;
+
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+/// The tests of this program, by name.
+const TESTS: &[(&str, fn())] = &[
+    ("a_full_comes_back_to_the_end_of_the_archive", restored::to_the_end),
+    ("a_full_comes_back_as_it_was_when_it_was_made", restored::to_the_end_of_the_backup),
+    ("a_full_comes_back_up_to_a_place_and_up_to_a_time", restored::to_a_point),
+    ("an_encrypted_bucket_comes_back", restored::encrypted),
+    #[cfg(feature = "embedded")]
+    ("chains_come_back_as_the_engine_unpacks_them", engine::chains),
+    #[cfg(feature = "embedded")]
+    ("an_engine_that_restores_nothing_is_found_out", engine::restored_nothing),
+    #[cfg(feature = "embedded")]
+    ("a_cluster_that_was_promoted_comes_back_on_either_timeline", timelines::both),
+    ("what_cannot_work_is_refused_before_the_first_byte", refused::before_the_first_byte),
+    ("targets_are_held_against_the_archive", refused::targets),
+    ("a_time_behind_the_last_commit_is_no_fault_of_the_backup", refused::time_behind_the_last_commit),
+    ("a_restore_command_that_does_not_know_is_never_the_end", refused::unknown_is_not_the_end),
+    ("what_says_nothing_of_the_backup_is_an_error", refused::what_says_nothing_of_the_backup),
+    ("an_archive_that_ends_early_is_not_reached", refused::ended_early),
+    ("what_an_engine_left_is_looked_at", hostile::what_an_engine_left),
+    ("a_question_of_an_app_starts_no_program", hostile::app_checks),
+    ("settings_of_the_source_have_no_say", hostile::settings_of_the_source),
+    ("what_a_killed_verification_left_is_removed_by_the_next", leftovers::killed),
+];
+
+fn main() -> ExitCode {
+    #[cfg(feature = "embedded")]
+    if let Some(code) = walg_driver::engine::dispatch_engine() {
+        return code;
+    }
+    let args: Vec<String> = env::args().skip(1).collect();
+    match args.first().map(String::as_str) {
+        Some("wal-get") => return stage::wal_get_here(&args[1..]),
+        Some("hang") => return leftovers::hang(&args[1..]),
+        Some("--list") => {
+            for (name, _) in TESTS {
+                say(&format!("{name}: test"));
+            }
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
+    }
+    if let Err(why) = stage::parts() {
+        say(&format!("skipped: {why}"));
+        assert!(env::var_os("SI_BACKUP_REQUIRE_PARTS").is_none(), "a part of the tests is missing: {why}");
+        return ExitCode::SUCCESS;
+    }
+    let wanted: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
+    let mut failed = 0;
+    for (name, test) in TESTS {
+        if !wanted.is_empty() && !wanted.iter().any(|wanted| name.contains(wanted.as_str())) {
+            continue;
+        }
+        let passed = catch_unwind(AssertUnwindSafe(test)).is_ok();
+        failed += usize::from(!passed);
+        say(&format!("test {name} ... {}", if passed { "ok" } else { "FAILED" }));
+    }
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[expect(clippy::print_stdout, reason = "what a test runner says")]
+fn say(line: &str) {
+    println!("{line}");
+}
