@@ -22,6 +22,7 @@ mod codec;
 pub mod engine;
 mod error;
 pub mod process;
+pub mod runner;
 pub mod verify;
 pub mod wal;
 
