@@ -94,6 +94,18 @@ pub enum Error {
         /// What `ssh` said.
         said: String,
     },
+    /// An engine would not do what the app's env file says.
+    #[error("the engine would not do what the env file says: {}", places(.0))]
+    Settings(Vec<backup_contract::Finding>),
+    /// An engine did not tell its version.
+    #[error("the engine '{0}' does not tell its version")]
+    NoEngineVersion(backup_contract::engine::EngineKind),
+    /// Deltas hang on restorable fulls alone.
+    #[error("'{0}' is no full that can be restored")]
+    NotAFull(SnapshotId),
+    /// A path that another program could take for another place.
+    #[error("'{0}' does not begin at the root")]
+    NotAbsolute(std::path::PathBuf),
     /// A full has no parent.
     #[error("'{0}' is a full, and a fingerprint was given for its parent")]
     NotADelta(SnapshotId),
@@ -113,6 +125,10 @@ impl Error {
             Self::Child { .. } => "program-not-watched",
             Self::NoSuchUser(_) => "no-such-user",
             Self::NulByte => "nul-byte",
+            Self::Settings(_) => "engine-settings",
+            Self::NoEngineVersion(_) => "engine-version-unknown",
+            Self::NotAFull(_) => "not-a-full",
+            Self::NotAbsolute(_) => "path-not-absolute",
             Self::ProgramName(_) => "program-name",
             Self::Random(_) => "no-random-bytes",
             Self::Stopped { .. } => "program-stopped",
@@ -151,7 +167,11 @@ impl Error {
                 "try 'ssh' to it by hand: its key must be known, and none may have to be asked for a password",
             ),
             Self::ConnectionLost { .. } => Some("look at what is in the bucket before it is tried again"),
-            Self::NoSentinel(_)
+            Self::Settings(_) => Some("'si-backup doctor' says of each what to do"),
+            Self::NotAFull(_) => Some("make a full first"),
+            Self::NoEngineVersion(_) => Some("see what the engine prints with '--version'"),
+            Self::NotAbsolute(_)
+            | Self::NoSentinel(_)
             | Self::NotADelta(_)
             | Self::Child { .. }
             | Self::NulByte
@@ -163,6 +183,12 @@ impl Error {
             | Self::ComposeOutput { .. } => None,
         }
     }
+}
+
+/// Where the findings are; what they are is not for one line.
+fn places(findings: &[backup_contract::Finding]) -> String {
+    let places: Vec<_> = findings.iter().map(|finding| finding.place.to_string()).collect();
+    places.join(", ")
 }
 
 /// The result of an operation on a bucket.

@@ -22,6 +22,8 @@ pub enum Reads {
     All,
     /// Those with which the server is reached, and not those of the storage.
     Server,
+    /// None.
+    Nothing,
 }
 
 #[derive(Clone, Default)]

@@ -48,6 +48,7 @@ impl LocalRunner {
         let mut variables = match job.reads {
             Reads::All => self.settings.clone(),
             Reads::Server => self.settings.clone().only(|name| name.starts_with("PG")),
+            Reads::Nothing => Variables::new(),
         };
         if !variables.contains("PATH") {
             variables = variables.plain("PATH", &*self.path);
