@@ -18,6 +18,13 @@ pub struct Part {
     pub size: u64,
 }
 
+impl Part {
+    /// Whether a list of files means this tar by a name. `walrus` leaves the ending of the compression out of its lists.
+    pub(crate) fn is_listed_as(&self, name: &str) -> bool {
+        *self.name == *name || Compression::split(&self.name).0 == name
+    }
+}
+
 /// Which tars there should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expected {
@@ -63,14 +70,16 @@ pub(super) fn check(parts: &[Part], expected: &Expected) -> Vec<PartFault> {
     let numbers: BTreeSet<u64> = stems.keys().filter_map(|stem| number_of(stem)).collect();
     match expected {
         Expected::Named(names) => {
+            // A listed name means the tar of that name, or the one in whichever compression: `Part::is_listed_as`, for many.
             let here: BTreeSet<&str> = parts.iter().map(|part| &*part.name).collect();
-            let missing = names.iter().filter(|name| !here.contains(name.as_str()));
-            faults.extend(missing.cloned().map(PartFault::Missing));
-            let is_listed = |name: &str| names.iter().any(|listed| listed == name);
-            let others = here.iter().filter(|name| Compression::split(name).0 != "pg_control.tar");
-            faults.extend(
-                others.filter(|name| !is_listed(name)).map(|name| PartFault::Unlisted((*name).into())),
-            );
+            let listed: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+            let missing = listed.iter().filter(|name| !here.contains(*name) && !stems.contains_key(*name));
+            faults.extend(missing.map(|name| PartFault::Missing((*name).to_owned())));
+            let others = here.iter().map(|name| (*name, Compression::split(name).0));
+            let unlisted = others.filter(|(name, stem)| {
+                *stem != "pg_control.tar" && !listed.contains(name) && !listed.contains(stem)
+            });
+            faults.extend(unlisted.map(|(name, _)| PartFault::Unlisted(name.to_owned())));
         }
         Expected::Numbered => match numbers.last() {
             None => faults.push(PartFault::NoData),
@@ -176,6 +185,17 @@ mod tests {
             check(&twice, &expected),
             [PartFault::Twice("part_001.tar".into()), PartFault::Unlisted("part_001.tar.lz4".into())]
         );
+    }
+
+    #[test]
+    fn a_list_may_leave_the_compression_out() {
+        let expected = Expected::Named(vec!["part_001.tar".into(), "part_002.tar".into()]);
+        let whole = parts(&["part_001.tar.lz4", "part_002.tar.lz4", "pg_control.tar.lz4"]);
+        assert_eq!(check(&whole, &expected), []);
+        assert_eq!(check(&whole[1..], &expected), [PartFault::Missing("part_001.tar".into())]);
+        let more = [whole, parts(&["part_003.tar.lz4"])].concat();
+        assert_eq!(check(&more, &expected), [PartFault::Unlisted("part_003.tar.lz4".into())]);
+        assert!(more[0].is_listed_as("part_001.tar.lz4") && !more[0].is_listed_as("part_001.tar.zst"));
     }
 
     #[test]

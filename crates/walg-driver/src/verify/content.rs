@@ -144,7 +144,7 @@ impl ContentCheck<'_> {
                 }
                 Err(Fault::Failed(error)) => return Err(error),
             };
-            let listed = lists.iter().flatten().find(|(name, _)| **name == *part.name);
+            let listed = lists.iter().flatten().find(|(name, _)| part.is_listed_as(name));
             if let Some((_, names)) = listed.filter(|(_, names)| *names != contents.names) {
                 let (has, of) = (contents.names.count, names.count);
                 let why = if has == of { "other files than" } else { "not the files of" };
