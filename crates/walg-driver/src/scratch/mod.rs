@@ -25,6 +25,7 @@ mod target;
 mod user;
 mod verify;
 
+pub use crate::engine::Unpack;
 pub use fault::ScratchFault;
 pub use programs::Programs;
 pub use report::{AppCheck, ScratchReport, TableEstimate};
@@ -32,4 +33,4 @@ pub use room::Room;
 pub use server::Network;
 pub use settings::RestoreCommand;
 pub use target::{Goal, Point, Target};
-pub use verify::{Limits, ScratchRequest, Step, Unpack, verify_by_restore};
+pub use verify::{Limits, ScratchRequest, Step, verify_by_restore};

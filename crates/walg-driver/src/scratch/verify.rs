@@ -10,6 +10,7 @@ use super::target::{Goal, Target};
 use super::user::{must_reach, own, own_all};
 use super::{Programs, Room, ScratchFault};
 use crate::bucket::{Backup, Bucket, Root};
+use crate::engine::Unpack;
 use crate::mirror::{Fetch, Mirror, MirrorPlan, space};
 use crate::process::User;
 use crate::wal::Lsn;
@@ -24,15 +25,6 @@ use std::time::Duration;
 
 /// The first major version that recovers with `recovery.signal`.
 const OLDEST: u32 = 12;
-
-/// What unpacks a backup: an engine that reads a local WAL-G prefix.
-pub trait Unpack {
-    /// Unpacks a backup, with what it is a delta of, from the prefix `mirror` into the empty directory `into`.
-    ///
-    /// # Errors
-    /// When the engine cannot be run, or says that it failed.
-    fn unpack(&self, mirror: &Path, id: &SnapshotId, into: &Path) -> Result<()>;
-}
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
