@@ -30,6 +30,24 @@ pub enum CliError {
     /// A bucket of a database could not be read.
     #[error(transparent)]
     Walg(#[from] walg_driver::Error),
+    /// An app's server is not as its backups need it.
+    #[error("app '{app}' is not backed up: {}", told(findings))]
+    ServerFindings {
+        /// The app.
+        app: String,
+        /// What is wrong with it.
+        findings: Vec<Finding>,
+    },
+    /// An engine ended, and left no backup.
+    #[error("the engine '{engine}' {ending}, and no new backup is in the bucket: {said}")]
+    NothingPushed {
+        /// The engine.
+        engine: String,
+        /// How it ended.
+        ending: String,
+        /// The last that it said.
+        said: String,
+    },
     /// An app's env file cannot be used.
     #[error("the env file of app '{app}', {}, {}", fault.place, fault.detail)]
     AppEnvFile {
@@ -188,6 +206,11 @@ fn where_it_is_not(named: Option<&Path>) -> String {
     }
 }
 
+fn told(findings: &[Finding]) -> String {
+    let told: Vec<_> = findings.iter().map(|finding| format!("it {}", finding.detail)).collect();
+    told.join("; ")
+}
+
 fn signal_name(signal: usize) -> &'static str {
     match signal {
         2 => "SIGINT",
@@ -213,6 +236,8 @@ impl CliError {
             Self::State(e) => e.code(),
             Self::Walg(e) => e.code(),
             Self::AppEnvFile { fault, .. } => fault.code,
+            Self::ServerFindings { .. } => "server-findings",
+            Self::NothingPushed { .. } => "engine-failed",
             Self::Guard(e) => e.code(),
             Self::Retention(e) => e.code(),
             Self::BadRow { .. } => "invalid-row",
@@ -259,6 +284,10 @@ impl CliError {
             Self::State(e) => e.hint(),
             Self::Walg(e) => e.hint().map(str::to_owned),
             Self::AppEnvFile { fault, .. } => Some(fault.hint.clone()),
+            Self::ServerFindings { findings, .. } => findings.first().map(|finding| finding.hint.clone()),
+            Self::NothingPushed { .. } => Some(
+                "see that the server is up and the store can be written; what it printed last is above".into(),
+            ),
             Self::Guard(e) => e.hint().map(str::to_owned),
             Self::Retention(e) => e.hint().map(str::to_owned),
             Self::BadRow { .. } => Some(
@@ -337,7 +366,8 @@ impl CliError {
             | Self::StoreEmptied { .. }
             | Self::ForeignOrigin { .. } => 2,
             Self::DeletionsFailed(_) => 3,
-            Self::Findings { .. } => 10,
+            Self::Findings { .. } | Self::ServerFindings { .. } => 10,
+            Self::NothingPushed { .. } => 14,
             Self::NothingThere { .. } | Self::NotProved { .. } => 12,
             Self::Busy(_) => 11,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
@@ -353,7 +383,9 @@ impl CliError {
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         match self {
-            Self::State(paas_state::Error::Blocked(findings)) => findings,
+            Self::State(paas_state::Error::Blocked(findings))
+            | Self::Walg(walg_driver::Error::Settings(findings))
+            | Self::ServerFindings { findings, .. } => findings,
             _ => &[],
         }
     }
@@ -386,12 +418,31 @@ fn of_code(code: &str) -> u8 {
         | "key-exposed"
         | "invalid-signing-key"
         | "invalid-public-key"
-        | "file-exists" => 2,
-        "state-findings" => 10,
+        | "file-exists"
+        | "no-server"
+        | "scratch-unreachable"
+        | "socket-path-too-long"
+        | "no-such-role"
+        | "no-such-user" => 2,
+        "state-findings" | "engine-settings" => 10,
+        "program-stopped" => 14,
         "lease-held" | "lease-lost" => 11,
-        "object-corrupt" | "object-not-found" | "bundle-refused" | "wrong-identity" | "malformed"
-        | "object-malformed" | "record-malformed" | "newer-format" | "object-too-large"
-        | "nothing-would-stay" => 12,
+        "object-corrupt"
+        | "object-not-found"
+        | "bundle-refused"
+        | "wrong-identity"
+        | "malformed"
+        | "object-malformed"
+        | "record-malformed"
+        | "newer-format"
+        | "object-too-large"
+        | "nothing-would-stay"
+        | "tablespaces"
+        | "target-out-of-reach"
+        | "no-server-version"
+        | "server-too-old"
+        | "not-restorable"
+        | "target-not-reached" => 12,
         _ => 1,
     }
 }

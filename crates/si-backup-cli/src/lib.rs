@@ -28,7 +28,7 @@ pub mod usecase;
 pub mod view;
 mod world;
 
-pub use app::{AppBucket, AppShelf};
+pub use app::{Answers, AppBucket, AppEnvironment, AppServer, AppShelf};
 pub use error::CliError;
 pub use home::{Home, HomeLock};
 pub use judge::Judge;
@@ -47,18 +47,26 @@ use std::process::ExitCode;
 /// The program: everything from the world of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    #[cfg(feature = "embedded")]
+    if let Some(code) = walg_driver::engine::dispatch_engine() {
+        return code;
+    }
     match World::real() {
         Ok(mut world) => ExitCode::from(run(&mut world)),
         Err(e) => {
             // There is no world to print into yet.
             let _ = writeln!(io::stderr(), "error: cannot set a signal handler: {e}");
-            ExitCode::FAILURE
+            let args: Vec<_> = std::env::args_os().collect();
+            if app::wal_get::is_meant(&args) { app::wal_get::FAILED.into() } else { ExitCode::FAILURE }
         }
     }
 }
 
 /// Runs one command in a world, and returns its exit code.
 pub fn run(world: &mut World) -> u8 {
+    if let Some(code) = app::wal_get::dispatch(world) {
+        return code;
+    }
     let wants_json = world.args.iter().any(|arg| arg == "--json");
     let cli = match Cli::try_parse_from(&world.args) {
         Ok(cli) => cli,

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub struct World {
     /// The words of the command line, the program's name first.
     pub args: Vec<OsString>,
+    /// The file of this program, which it is run from again as another: an engine, a restore command.
+    pub program: PathBuf,
     /// The environment.
     pub env: BTreeMap<OsString, OsString>,
     /// Standard output.
@@ -51,6 +53,7 @@ impl World {
         let user = ["USER", "LOGNAME"].iter().find_map(|name| env.get(OsStr::new(name)));
         Ok(Self {
             args: std::env::args_os().collect(),
+            program: std::env::current_exe()?,
             out: Box::new(io::stdout().lock()),
             err: Box::new(io::stderr()),
             out_is_terminal: io::stdout().is_terminal(),

@@ -1,10 +1,9 @@
-use super::{env_file, file};
-use crate::{CliError, Session};
-use backup_contract::environment::{BucketKey, BucketReach, Environment, KeyFile, S3Reach};
-use backup_contract::{AppSlug, Severity};
+use super::{AppEnvironment, file};
+use crate::CliError;
+use backup_contract::AppSlug;
+use backup_contract::environment::{BucketKey, BucketReach, S3Reach};
 use backup_store::s3::{Addressing, Endpoint, PlainHttp, S3Credentials};
 use backup_store::{DirStore, S3Config, S3Store, Store};
-use std::io::ErrorKind;
 use std::path::Path;
 use walg_driver::bucket::{Bucket, Root};
 use walg_driver::{Cipher, SodiumKey};
@@ -31,40 +30,14 @@ impl std::fmt::Debug for AppBucket {
 }
 
 impl AppBucket {
-    /// Opens the bucket of an app of the context.
+    /// Opens the bucket of an app.
     ///
     /// # Errors
-    /// [`CliError::Settings`] when there is no such app; [`CliError::AppEnvFile`] when its env file is not there or cannot
-    /// be read, or others can read it; [`CliError::Contract`] when that does not say where the bucket is, or with which key
-    /// it is opened; [`CliError::Store`].
-    pub fn open(session: &Session<'_>, app: &AppSlug) -> Result<Self, CliError> {
-        let settings = session.app_settings(app)?;
-        let found = env_file::find(session, settings)?;
-        // Whoever could read it could write it, or knows the keys by now: an operator should hear of it first.
-        let faults = found.facts.check().findings;
-        if let Some(fault) = faults.into_iter().find(|fault| fault.severity == Severity::Error) {
-            return Err(CliError::AppEnvFile { app: app.to_string(), fault: Box::new(fault) });
-        }
-        let Some(file) = found.parsed.transpose()? else {
-            return Err(CliError::Io {
-                operation: "read",
-                path: found.facts.path.into(),
-                source: ErrorKind::NotFound.into(),
-            });
-        };
-        let key = env_file::key_file(settings, &file);
-        let environment = Environment {
-            path: &found.facts.path,
-            file: &file,
-            profile: settings.profile,
-            engine: settings.engine_kind(),
-            stage: session.context_settings()?.stage(),
-            key_file: match &key {
-                Some(Ok((key, mode))) => KeyFile::Read { key, mode: *mode },
-                Some(Err(_)) => KeyFile::Unreadable,
-                None => KeyFile::NotLookedAt,
-            },
-        };
+    /// [`CliError::Contract`] when the env file does not say where the bucket is, or with which key it is opened;
+    /// [`CliError::Store`].
+    pub fn open(environment: &AppEnvironment<'_>) -> Result<Self, CliError> {
+        let app = environment.app.clone();
+        let environment = environment.get();
         let cipher = match environment.bucket_key()? {
             BucketKey::None => Cipher::None,
             BucketKey::Sodium(bytes) => Cipher::Sodium(SodiumKey::new(*bytes.expose())),
@@ -74,7 +47,7 @@ impl AppBucket {
             BucketReach::Directory(directory) => Box::new(DirStore::open(Path::new(&directory))?),
             BucketReach::S3(reach) => Box::new(S3Store::connect(s3_config(*reach)?)?),
         };
-        Ok(Self { app: app.clone(), store, root: Root::default(), cipher })
+        Ok(Self { app, store, root: Root::default(), cipher })
     }
 
     /// Its catalogue.

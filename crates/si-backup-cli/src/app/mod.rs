@@ -2,8 +2,13 @@
 
 mod bucket;
 pub(crate) mod env_file;
+mod environment;
 pub(crate) mod file;
+pub(crate) mod server;
 mod shelf;
+pub(crate) mod wal_get;
 
 pub use bucket::AppBucket;
+pub use environment::AppEnvironment;
+pub use server::{Answers, AppServer};
 pub use shelf::AppShelf;

@@ -31,6 +31,19 @@ impl AppShelf {
     /// # Errors
     /// [`CliError::Walg`], [`CliError::Store`], [`CliError::Guard`] when a store cannot be read.
     pub fn read(session: &Session<'_>, control: &dyn Store, bucket: &AppBucket) -> Result<Self, CliError> {
+        Self::of(session, control, bucket, bucket.read()?)
+    }
+
+    /// Reads what is known about the backups of a catalogue that was read just now.
+    ///
+    /// # Errors
+    /// As for [`AppShelf::read`].
+    pub fn of(
+        session: &Session<'_>,
+        control: &dyn Store,
+        bucket: &AppBucket,
+        catalogue: Bucket,
+    ) -> Result<Self, CliError> {
         let subject = Subject::App(bucket.app.clone());
         let context = session.context.clone();
         let origin = origin_meant(session, control)?;
@@ -38,7 +51,7 @@ impl AppShelf {
         let ledger = origin.as_ref().map_or(ledger, |origin| ledger.of_origin(origin));
         let evidence = ledger.read(&Scope::Subject(subject.clone()), &session.trusted()?)?;
         let pins = Pins::new(control, &context).read(Some(&subject))?;
-        let bucket = bucket.read()?;
+        let bucket = catalogue;
         let snapshots = bucket.backups.iter().map(|backup| backup.snapshot(&subject));
         let snapshots = snapshots
             .map(|snapshot| Snapshot { checksum: recorded(&evidence, &snapshot), ..snapshot })

@@ -164,14 +164,19 @@ fn pair(text: &str) -> Result<(String, String), String> {
 #[command(after_help = "\
 Examples:
   si-backup run --state --dry-run
-  si-backup run --state --with releases,cache")]
+  si-backup run --state --with releases,cache
+  si-backup run --app shop          a full when one is due, else a delta of the newest full
+  si-backup run --app shop --full")]
 pub struct RunArgs {
     /// Which subject
     #[command(flatten)]
-    pub subject: StateArgs,
+    pub subject: SubjectArgs,
     /// Optional trees of the state to take too: releases, cache
-    #[arg(long, value_name = "TREES", value_delimiter = ',')]
+    #[arg(long, value_name = "TREES", value_delimiter = ',', conflicts_with = "app")]
     pub with: Vec<OptionalTree>,
+    /// Of a database: make a full, whatever the schedule says
+    #[arg(long, requires = "app")]
+    pub full: bool,
     /// Show what would be taken, left out, and found; store nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -32,7 +32,10 @@ pub fn dispatch(session: &Session<'_>, command: &Command) -> Result<Report, CliE
         Command::Init(args) => init::init(session, args),
         Command::Kit(args) => kit::kit(session, args),
         Command::Contract(args) => contract::contract(session, args),
-        Command::Run(args) => run::run(session, args),
+        Command::Run(args) => match &args.subject.app {
+            Some(app) => app::run(session, args, app),
+            None => run::run(session, args),
+        },
         Command::Status(args) => match &args.subject.app {
             Some(app) => app::status(session, app),
             None => status::status(session),

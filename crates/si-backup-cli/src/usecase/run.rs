@@ -223,7 +223,7 @@ fn next(session: &Session<'_>, record: &Record) -> Vec<DueRow> {
 }
 
 /// The context's own log is a courtesy to si: the backup does not depend on it.
-fn note_event(session: &Session<'_>, context: &ContextDir, event: &Event) {
+pub(super) fn note_event(session: &Session<'_>, context: &ContextDir, event: &Event) {
     if let Err(e) = append_event(context, event) {
         session.warn(format!("the event could not be appended: {}", crate::report::message_of(&e.into())));
     }
@@ -334,7 +334,7 @@ fn warn_of_a_clock_that_went_back(session: &Session<'_>, store: &dyn Store) -> R
     Ok(())
 }
 
-fn blank() -> RunRow {
+pub(super) fn blank() -> RunRow {
     RunRow {
         target: "local".into(),
         app: String::new(),

@@ -65,6 +65,8 @@ pub(super) fn verify(session: &Session<'_>, args: &VerifyArgs) -> Result<Report,
             started_at: verification.started_at,
             finished_at: verification.finished_at,
             checks: verification.checks,
+            recovery_seconds: None,
+            data_loss_seconds: None,
             evidence,
         }));
     }

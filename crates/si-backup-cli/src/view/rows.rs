@@ -232,6 +232,12 @@ pub struct VerifyRow {
     pub finished_at: DateTime<Utc>,
     /// What was asked, and the answers.
     pub checks: Vec<CheckResult>,
+    /// How long it took until the restored database had answered, in seconds; only at level `restore`, when it passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_seconds: Option<u64>,
+    /// How much would have been lost, in seconds; only at level `restore`, when it passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_loss_seconds: Option<u64>,
     /// Where the evidence lies; none about a snapshot without a readable record.
     pub evidence: Option<String>,
 }

@@ -228,6 +228,7 @@ impl Host {
             err_is_terminal: false,
             now: Box::new(move || now),
             clock: Arc::new(StoppedClock::default()),
+            program: PathBuf::from("si-backup"),
             boot_id: "boot-1".into(),
             interrupts: Interrupts::default(),
             host: "host-1".into(),

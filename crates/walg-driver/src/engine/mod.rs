@@ -8,6 +8,7 @@
 //! | which program | [`Engine`] |
 //! | what it can do, and what goes wrong in it | [`Capabilities`] |
 //! | what it reads of the app's env file, or must not be given | [`environment`], [`refused`] |
+//! | full or delta | [`choose`] |
 //! | what it is to do | [`Call`], made into a [`Job`](crate::runner::Job) for a [`Runner`](crate::runner::Runner) |
 //! | a backup out of a local directory | [`Unpacker`] |
 //!
@@ -15,6 +16,7 @@
 
 mod call;
 mod capabilities;
+mod choose;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod program;
@@ -23,6 +25,7 @@ mod unpack;
 
 pub use call::{Call, Push};
 pub use capabilities::{Ability, Capabilities};
+pub use choose::{Choice, Situation, WhyFull, choose};
 #[cfg(feature = "embedded")]
 pub use embedded::dispatch_engine;
 pub use program::Engine;

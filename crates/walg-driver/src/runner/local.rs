@@ -54,7 +54,7 @@ impl LocalRunner {
             variables = variables.plain("PATH", &*self.path);
         }
         // Messages are read by programs and by people far away.
-        variables = variables.plain("LC_ALL", "C.UTF-8");
+        variables = variables.plain("LC_ALL", "C.UTF-8").plain("NO_COLOR", "1");
         if let Some(user) = &self.run_as {
             variables = variables.plain("HOME", user.home()).plain("USER", user.name());
         }
@@ -102,6 +102,6 @@ mod tests {
         assert_eq!(all.shown("WALG_DELTA_MAX_STEPS"), Some(OsStr::new("1")));
         let server = runner.environment(&Job::new("psql").reads(Reads::Server));
         let names: Vec<_> = server.names().collect();
-        assert_eq!(names, ["LC_ALL", "PATH", "PGHOST"]);
+        assert_eq!(names, ["LC_ALL", "NO_COLOR", "PATH", "PGHOST"]);
     }
 }

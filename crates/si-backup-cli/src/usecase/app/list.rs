@@ -1,7 +1,7 @@
 use crate::report::row;
 use crate::usecase::list::{line, list_row};
 use crate::view::{self, ListRow};
-use crate::{AppBucket, AppShelf, CliError, Report, Session};
+use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Report, Session};
 use backup_contract::AppSlug;
 use std::fmt::Write;
 use walg_driver::wal::Stop;
@@ -9,7 +9,7 @@ use walg_driver::wal::Stop;
 /// Lists the backups of an app's database, oldest first, and what else its bucket holds.
 pub(in crate::usecase) fn list(session: &Session<'_>, app: &AppSlug) -> Result<Report, CliError> {
     let control = session.open_store()?;
-    let bucket = AppBucket::open(session, app)?;
+    let bucket = AppBucket::open(&AppEnvironment::read(session, app)?)?;
     let shelf = AppShelf::read(session, &*control, &bucket)?;
     let rows: Vec<ListRow> =
         shelf.snapshots().iter().map(|snapshot| list_row(&shelf, snapshot)).collect::<Result<_, _>>()?;

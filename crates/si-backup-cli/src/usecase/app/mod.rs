@@ -2,11 +2,14 @@
 
 mod list;
 mod prove;
+mod rehearse;
+mod run;
 mod show;
 mod status;
 mod verify;
 
 pub(super) use list::list;
+pub(super) use run::run;
 pub(super) use show::show;
 pub(super) use status::status;
 pub(super) use verify::verify;

@@ -24,6 +24,14 @@ pub(super) struct Proved {
     pub(super) segments: Vec<SegmentDigest>,
 }
 
+/// What a restore measured; nothing where there was none.
+#[derive(Default)]
+pub(super) struct Measured {
+    pub(super) recovery_seconds: Option<u64>,
+    pub(super) data_loss_seconds: Option<u64>,
+    pub(super) details: Map<String, Value>,
+}
+
 /// What proves backups of one bucket.
 pub(super) struct Prover<'a> {
     pub(super) session: &'a Session<'a>,
@@ -142,7 +150,7 @@ impl<'a> Prover<'a> {
     }
 }
 
-fn told(meter: &Meter<'_>, bytes: u64) -> ControlFlow<()> {
+pub(super) fn told(meter: &Meter<'_>, bytes: u64) -> ControlFlow<()> {
     meter.advanced(bytes);
     if meter.stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
@@ -165,6 +173,7 @@ pub(super) fn write_evidence(
     snapshot: &Snapshot,
     checksum: Checksum,
     proved: &Proved,
+    measured: Measured,
 ) -> Result<String, CliError> {
     let verification = &proved.verification;
     let evidence = EvidenceRecord {
@@ -182,9 +191,9 @@ pub(super) fn write_evidence(
         tool: Tool { name: TOOL.into(), version: VERSION.into() },
         started_at: verification.started_at,
         finished_at: verification.finished_at,
-        recovery_seconds: None,
-        data_loss_seconds: None,
-        details: details_of(&proved.segments),
+        recovery_seconds: measured.recovery_seconds,
+        data_loss_seconds: measured.data_loss_seconds,
+        details: details_of(&proved.segments).into_iter().chain(measured.details).collect(),
     };
     let key = session.home.open_signing_key()?;
     Ok(Ledger::new(control, &session.context).write(&evidence, &key)?.to_string())

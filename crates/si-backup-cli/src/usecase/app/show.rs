@@ -4,7 +4,7 @@ use crate::report::row;
 use crate::usecase::list::list_row;
 use crate::usecase::show::{evidence_rows, ignored_rows, text_of};
 use crate::view::{ShowRow, time};
-use crate::{AppBucket, AppShelf, CliError, Report, Session};
+use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Report, Session};
 use backup_contract::AppSlug;
 use std::fmt::Write;
 use walg_driver::wal::Stop;
@@ -16,7 +16,7 @@ pub(in crate::usecase) fn show(
     app: &AppSlug,
 ) -> Result<Report, CliError> {
     let control = session.open_store()?;
-    let bucket = AppBucket::open(session, app)?;
+    let bucket = AppBucket::open(&AppEnvironment::read(session, app)?)?;
     let shelf = AppShelf::read(session, &*control, &bucket)?;
     let snapshot = shelf.resolve(&args.id)?;
     let view = ShowRow {

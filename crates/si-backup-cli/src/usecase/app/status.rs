@@ -3,7 +3,7 @@ use crate::judge::Judge;
 use crate::report::row;
 use crate::usecase::prove::millis;
 use crate::view::{self, Status, StatusRow};
-use crate::{AppBucket, AppShelf, CliError, Report, Session};
+use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Report, Session};
 use backup_contract::{AppSlug, Level, Snapshot, SnapshotKind};
 use chrono::{DateTime, Utc};
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use std::fmt::Write;
 pub(in crate::usecase) fn status(session: &Session<'_>, app: &AppSlug) -> Result<Report, CliError> {
     let began = session.world.clock.monotonic();
     let control = session.open_store()?;
-    let bucket = AppBucket::open(session, app)?;
+    let bucket = AppBucket::open(&AppEnvironment::read(session, app)?)?;
     let shelf = AppShelf::read(session, &*control, &bucket)?;
     let now = session.now();
     let newest = shelf.newest_restorable();

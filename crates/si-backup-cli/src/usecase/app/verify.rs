@@ -1,4 +1,5 @@
-use super::prove::{Proved, Prover, fault_in, write_evidence};
+use super::prove::{Measured, Proved, Prover, fault_in, write_evidence};
+use super::rehearse::rehearse;
 use crate::args::VerifyArgs;
 use crate::report::{message_of, row};
 use crate::shelf::reference;
@@ -6,7 +7,7 @@ use crate::usecase::init;
 use crate::usecase::prove::Verification;
 use crate::usecase::verify::line;
 use crate::view::VerifyRow;
-use crate::{AppBucket, AppShelf, CliError, Report, Session, metered};
+use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Report, Session, metered};
 use backup_contract::{AppSlug, CheckResult, Level, Outcome, Snapshot};
 use backup_store::Store;
 use restore_guard::{ActOutcome, Action, OriginId, read_origin};
@@ -17,20 +18,20 @@ pub(in crate::usecase) fn verify(
     args: &VerifyArgs,
     app: &AppSlug,
 ) -> Result<Report, CliError> {
-    if args.level == Level::Restore {
-        return Err(CliError::usage("this version proves up to level 'content'", "use --level content"));
-    }
     let control = session.open_store()?;
     let origin = match read_origin(&*control, &session.context)? {
         Some(record) => record.origin,
         None => init::claim(session, &*control, &session.home.open_signing_key()?)?,
     };
-    let bucket = AppBucket::open(session, app)?;
+    let environment = AppEnvironment::read(session, app)?;
+    let bucket = AppBucket::open(&environment)?;
     let shelf = AppShelf::read(session, &*control, &bucket)?;
     let chosen: Vec<&Snapshot> =
         if args.all { shelf.snapshots().iter().collect() } else { vec![shelf.resolve(&args.id)?] };
     let mut one = One {
         session,
+        app: &environment,
+        bucket: &bucket,
         control: &*control,
         shelf: &shelf,
         origin,
@@ -38,10 +39,10 @@ pub(in crate::usecase) fn verify(
     };
     let (mut rows, mut text, mut failure) = (Vec::new(), String::new(), None);
     for snapshot in chosen {
-        let (proved, evidence) = match one.verify(snapshot, args.level) {
+        let (proved, times, evidence) = match one.verify(snapshot, args.level) {
             // One that cannot be looked at must not keep the others from being proved.
             Err(error) if args.all && error.code() != "interrupted" => {
-                (one.unsigned(args.level, message_of(&error)), None)
+                (one.unsigned(args.level, message_of(&error)), (None, None), None)
             }
             verified => verified?,
         };
@@ -61,6 +62,8 @@ pub(in crate::usecase) fn verify(
             started_at: verification.started_at,
             finished_at: verification.finished_at,
             checks: verification.checks,
+            recovery_seconds: times.0,
+            data_loss_seconds: times.1,
             evidence,
         }));
     }
@@ -74,8 +77,13 @@ pub(in crate::usecase) fn verify(
     })
 }
 
+/// What was found, how long the restore took and what would have been lost, and where the evidence is.
+type Looked = (Proved, (Option<u64>, Option<u64>), Option<String>);
+
 struct One<'a> {
     session: &'a Session<'a>,
+    app: &'a AppEnvironment<'a>,
+    bucket: &'a AppBucket,
     control: &'a dyn Store,
     shelf: &'a AppShelf,
     origin: OriginId,
@@ -83,25 +91,40 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    fn verify(&mut self, snapshot: &Snapshot, level: Level) -> Result<(Proved, Option<String>), CliError> {
+    fn verify(&mut self, snapshot: &Snapshot, level: Level) -> Result<Looked, CliError> {
         let session = self.session;
         let backup =
             self.shelf.backup(snapshot).ok_or_else(|| CliError::NoSnapshot(snapshot.id.to_string()))?;
         let total = self.prover.bytes(backup, level);
         let (mode, interrupts) = (session.progress(), &session.world.interrupts);
         let what = format!("verifying {}", snapshot.id);
-        let proved = match metered(mode, &what, total, interrupts, None, |meter| {
-            self.prover.prove(backup, level, meter)
-        }) {
-            Ok(proved) => proved,
+        let done = metered(mode, &what, total, interrupts, None, |meter| {
+            if level == Level::Restore {
+                let stored = self.prover.prove(backup, Level::Stored, meter)?;
+                if stored.verification.failure().is_some() {
+                    return Ok((stored, Measured::default()));
+                }
+                let (bucket, known) = (self.bucket, &self.prover.known);
+                let tried = rehearse(session, self.app, bucket, self.shelf, snapshot, known, meter)?;
+                tried.notes.into_iter().for_each(|note| session.warn(note));
+                return Ok((tried.proved, tried.measured));
+            }
+            Ok((self.prover.prove(backup, level, meter)?, Measured::default()))
+        });
+        let (proved, measured) = match done {
+            Ok(done) => done,
             Err(error) => match fault_in(&error) {
-                Some((level, why)) => Proved { checksum: snapshot.checksum, ..self.unsigned(level, why) },
+                Some((level, why)) => {
+                    (Proved { checksum: snapshot.checksum, ..self.unsigned(level, why) }, Measured::default())
+                }
                 None => return Err(session.explain(error)),
             },
         };
         // Without a fingerprint there is nothing that evidence could be about.
-        let Some(checksum) = proved.checksum else { return Ok((proved, None)) };
-        let evidence = write_evidence(session, self.control, &self.origin, snapshot, checksum, &proved)?;
+        let Some(checksum) = proved.checksum else { return Ok((proved, (None, None), None)) };
+        let times = (measured.recovery_seconds, measured.data_loss_seconds);
+        let evidence =
+            write_evidence(session, self.control, &self.origin, snapshot, checksum, &proved, measured)?;
         let passed = proved.verification.outcome() == Outcome::Passed;
         let entry = session
             .event(Action::Verify, if passed { ActOutcome::Done } else { ActOutcome::Failed })
@@ -110,7 +133,7 @@ impl One<'_> {
             .detail("level", proved.verification.level.as_str())
             .detail("evidence", evidence.clone());
         session.record(&entry, Some(self.control))?;
-        Ok((proved, Some(evidence)))
+        Ok((proved, times, Some(evidence)))
     }
 
     /// A failure that was not found by a check.

@@ -1,0 +1,182 @@
+use super::AppEnvironment;
+use crate::settings::RunnerSettings;
+use crate::{CliError, Session};
+use backup_contract::live::{Receiver, ServerFacts};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+use walg_driver::engine::{Engine, environment};
+use walg_driver::process::{User, Variables};
+use walg_driver::runner::{Control, LocalRunner, Runner};
+use walg_driver::wal::Timeline;
+
+/// An app's server, and how commands are run beside it.
+pub struct AppServer {
+    /// Runs them.
+    pub runner: Box<dyn Runner>,
+    /// What makes the backups.
+    pub engine: Engine,
+    /// The data directory, as the settings have it.
+    pub pgdata: PathBuf,
+}
+
+impl std::fmt::Debug for AppServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppServer").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
+
+/// What a server says of itself.
+#[derive(Debug)]
+pub struct Answers {
+    /// What the contract asks for.
+    pub facts: ServerFacts,
+    /// Which cluster it is.
+    pub system_identifier: u64,
+    /// On which timeline it is.
+    pub timeline: Timeline,
+    /// Its data directory, in its own spelling.
+    pub data_directory: PathBuf,
+    /// Whether it follows another one.
+    pub is_standby: bool,
+}
+
+/// One row, its fields apart by `|`: what holds one itself comes last.
+const QUESTION: &str = "select (select system_identifier from pg_control_system()), \
+    (select timeline_id from pg_control_checkpoint()), pg_is_in_recovery(), current_setting('server_version_num'), \
+    current_setting('archive_mode'), current_setting('wal_level'), current_setting('data_checksums'), \
+    (select setting::bigint from pg_settings where name = 'archive_timeout'), \
+    coalesce((select setting from pg_settings where name = 'max_slot_wal_keep_size'), ''), \
+    (select count(*) from pg_replication_slots where slot_type = 'physical'), \
+    (select count(*) from pg_replication_slots where slot_type = 'physical' and active), \
+    coalesce((select setting from pg_settings where name = 'archive_library'), '');\n\
+    show data_directory;\nshow archive_command;\n";
+
+/// How often the server is asked whether a segment was archived.
+const HAND_OVER_LOOK: Duration = Duration::from_millis(250);
+
+impl AppServer {
+    /// What is needed to work beside the server of an app.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] when the engine would not do what the env file says, or there is no such user;
+    /// [`CliError::Usage`] for a runner that this version does not drive.
+    pub fn of(session: &Session<'_>, app: &AppEnvironment<'_>) -> Result<Self, CliError> {
+        let variables = environment(&app.get())?;
+        let RunnerSettings::Local { pgdata, run_as } = &app.settings.runner else {
+            return Err(CliError::usage(
+                format!("app '{}' runs in containers, which this version does not back up", app.app),
+                "run 'backup-push' there; 'si-backup list' and 'verify' read what it left in the bucket",
+            ));
+        };
+        let engine = engine(session, app);
+        let runner = LocalRunner::new(pgdata, variables);
+        let runner = match run_as {
+            Some(name) => runner.run_as(User::find(name, &*session.world.clock)?),
+            None => runner,
+        };
+        Ok(Self { runner: Box::new(runner), engine, pgdata: pgdata.clone() })
+    }
+
+    /// Asks the server what it is.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] when it cannot be reached, or answers otherwise than every server does.
+    pub fn ask(
+        &self,
+        name: String,
+        backed_up_systems: BTreeSet<u64>,
+        control: &Control<'_>,
+    ) -> Result<Answers, CliError> {
+        let said = self.runner.sql(QUESTION, control)?;
+        let odd =
+            || CliError::Walg(walg_driver::Error::Sql("its answer is not what every server says".into()));
+        let (row, rest) = said.split_once('\n').ok_or_else(odd)?;
+        let (data_directory, archive_command) = rest.split_once('\n').ok_or_else(odd)?;
+        let fields: Vec<&str> = row.split('|').collect();
+        let [
+            system,
+            timeline,
+            standby,
+            version,
+            archive_mode,
+            wal_level,
+            checksums,
+            timeout,
+            keep,
+            slots,
+            active,
+            library,
+        ] = fields[..]
+        else {
+            return Err(odd());
+        };
+        let number = |text: &str| text.parse::<u64>().map_err(|_| odd());
+        let system_identifier = number(system)?;
+        let receiver = match (number(slots)?, number(active)?) {
+            (0, _) => Receiver::Absent,
+            (_, 0) => Receiver::Idle,
+            _ => Receiver::Active,
+        };
+        Ok(Answers {
+            system_identifier,
+            timeline: Timeline(timeline.parse().map_err(|_| odd())?),
+            data_directory: PathBuf::from(data_directory),
+            is_standby: standby == "t",
+            facts: ServerFacts {
+                name,
+                archive_mode: Some(archive_mode.to_owned()),
+                archive_command: Some(archive_command.trim_end_matches('\n').to_owned()),
+                archive_library: Some(library.to_owned()),
+                wal_level: Some(wal_level.to_owned()),
+                archive_timeout: Some(Duration::from_secs(number(timeout)?)),
+                max_slot_wal_keep_size: keep.parse().ok(),
+                data_checksums: Some(checksums == "on"),
+                version_num: version.parse().ok(),
+                system_identifier: Some(system_identifier),
+                receiver: Some(receiver),
+                backed_up_systems: Some(backed_up_systems),
+            },
+        })
+    }
+}
+
+impl AppServer {
+    /// Has the server end its segment of WAL and hand it over: an engine makes a delta out of the archive, and a full without
+    /// a word when some of that is still on its way. Whether it arrived within `wait`.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] when the server cannot be asked.
+    pub fn hand_over_wal(&self, wait: Duration, control: &Control<'_>) -> Result<bool, CliError> {
+        let segment = self.runner.sql("select pg_walfile_name(pg_switch_wal());\n", control)?;
+        let began = control.clock.monotonic();
+        loop {
+            let last = self.runner.sql("select last_archived_wal from pg_stat_archiver;\n", control)?;
+            // Names of one timeline are in the order of their segments; a history or a label is longer than a segment's.
+            let last = last.trim().get(..24).unwrap_or_default();
+            if last >= segment.trim() {
+                return Ok(true);
+            }
+            if control.clock.monotonic().saturating_sub(began) >= wait || control.watch.is_interrupted() {
+                return Ok(false);
+            }
+            control.clock.sleep(HAND_OVER_LOOK);
+        }
+    }
+}
+
+/// The engine of an app: linked into this program, or the program that the settings name, or the one of that name.
+pub(crate) fn engine(session: &Session<'_>, app: &AppEnvironment<'_>) -> Engine {
+    let kind = app.settings.engine_kind();
+    let named = app.settings.program.clone();
+    let program = match kind {
+        backup_contract::engine::EngineKind::Embedded => session.world.program.clone(),
+        other => named.unwrap_or_else(|| PathBuf::from(other.as_str())),
+    };
+    Engine::new(kind, program)
+}
+
+/// The keys among an app's settings that open its bucket.
+pub(crate) fn keys(app: &AppEnvironment<'_>) -> Result<Variables, CliError> {
+    Ok(environment(&app.get())?)
+}
