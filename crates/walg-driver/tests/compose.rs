@@ -165,6 +165,20 @@ fn jobs_run_in_containers_of_their_own_and_leave_none() {
     assert_eq!(runner.run(&job, &Control { watch, ..control }).unwrap().status, Status::Interrupted);
     assert_eq!(docker.docker(&["ps", "--all", "--quiet"]).unwrap(), "");
 
+    // What was begun, and then killed by somebody else, is not taken for what it ended with.
+    fs::remove_file(&began).unwrap();
+    let killed = || {
+        if began.exists() {
+            let all = docker.docker(&["ps", "--quiet"]).unwrap();
+            let _ = docker.docker(&["kill", all.trim()]);
+        }
+        false
+    };
+    let job = sh("touch /shared/began; while :; do sleep 0.2; done");
+    let watch = Watch::none().interrupted(&killed);
+    let error = runner.run(&job, &Control { watch, ..control }).unwrap_err();
+    assert_eq!(error.code(), "outcome-unknown", "{error}");
+
     // What compose tells of the service's own container.
     docker
         .docker(&[
