@@ -80,6 +80,15 @@ pub enum Error {
         /// The last lines that were printed there.
         said: String,
     },
+    /// A command was begun, and its shell did not live to say what it ended with: its container was killed, or the engine of
+    /// the containers was.
+    #[error("it was begun by {place}, and what became of it is not known: {said}")]
+    OutcomeUnknown {
+        /// Where.
+        place: String,
+        /// The last lines that were printed there.
+        said: String,
+    },
     /// Another machine was not reached; nothing was run there.
     #[error("'{target}' was not reached: {said}")]
     NotConnected {
@@ -203,6 +212,7 @@ impl Error {
             Self::TooMuchOutput => "too-much-output",
             Self::ComposeOutput { .. } => "compose-output",
             Self::NotRun { .. } => "not-run",
+            Self::OutcomeUnknown { .. } => "outcome-unknown",
             Self::NotConnected { .. } => "not-connected",
             Self::ConnectionLost { .. } => "connection-lost",
         }
@@ -237,7 +247,9 @@ impl Error {
             Self::NotConnected { .. } => Some(
                 "try 'ssh' to it by hand: its key must be known, and none may have to be asked for a password",
             ),
-            Self::ConnectionLost { .. } => Some("look at what is in the bucket before it is tried again"),
+            Self::ConnectionLost { .. } | Self::OutcomeUnknown { .. } => {
+                Some("look at what is in the bucket before it is tried again")
+            }
             Self::Settings(_) => Some("'si-backup doctor' says of each what to do"),
             Self::NotAFull(_) => Some("make a full first"),
             Self::NoEngineVersion(_) => Some("see what the engine prints with '--version'"),

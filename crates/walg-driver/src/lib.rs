@@ -1,7 +1,8 @@
 //! Databases in WAL-G compatible buckets: to be made, understood, verified and brought back up.
 //!
-//! What is here so far understands a bucket: [`bucket`] is its catalogue, [`wal`] its archive, both read from the objects
-//! alone, and [`verify`] recognises the bytes of a backup. Nothing drives an engine yet.
+//! [`bucket`] is a bucket's catalogue, [`wal`] its archive, both read from the objects alone, and [`verify`] recognises the
+//! bytes of a backup. [`engine`] makes backups and unpacks them, through a [`runner`] where the server is, as a child that
+//! [`process`] holds to its limits. What an engine says of its work is never believed: the bucket is looked at.
 //!
 //! ```no_run
 //! use backup_store::DirStore;

@@ -126,8 +126,15 @@ impl Runner for ComposeRunner {
         match (ended.status, found.ended) {
             (Status::Exited(_), Some(code)) => ended.status = Status::Exited(code),
             (Status::Exited(_), None) => {
-                let place = format!("service '{}'", self.compose.service);
-                return Err(Error::NotRun { place, said: ended.stderr.last_lines(6) });
+                let (place, said) =
+                    (format!("service '{}'", self.compose.service), ended.stderr.last_lines(6));
+                if !found.started {
+                    return Err(Error::NotRun { place, said });
+                }
+                // The container was ended by somebody else, or goes on without us. That it cannot be removed either would
+                // say less than what is told already.
+                let _ = self.remove(&marks, control.clock);
+                return Err(Error::OutcomeUnknown { place, said });
             }
             _ => self.remove(&marks, control.clock)?,
         }
@@ -182,7 +189,7 @@ mod tests {
                 marks.name()
             )
         );
-        assert!(text.last().unwrap().starts_with("env wal-g backup-push /data; s=$?; printf"));
+        assert!(text.last().unwrap().contains("; env wal-g backup-push /data; s=$?; printf"));
     }
 
     #[test]

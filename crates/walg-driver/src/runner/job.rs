@@ -14,7 +14,8 @@ pub struct Job {
     pub(super) output: Output,
 }
 
-/// Which settings a job is to see.
+/// Which settings a job is to see. In a container, and on another machine, it sees all that there are: they are not ours to
+/// take away.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Reads {
     /// All of the app's.

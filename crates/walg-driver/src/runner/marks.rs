@@ -14,6 +14,8 @@ pub(super) struct Marks(String);
 pub(super) struct Found {
     /// The far side had begun.
     pub(super) began: bool,
+    /// The command had begun.
+    pub(super) started: bool,
     /// What the command ended with.
     pub(super) ended: Option<i32>,
     /// What the shell on the far side ended with.
@@ -36,10 +38,11 @@ impl Marks {
         format!("printf '\\n%s begin\\n' {} >&2", self.0)
     }
 
-    /// A script that runs a command and says what that ended with.
+    /// A script that runs a command, and says that it does and what that ended with.
     pub(super) fn around(&self, command: &OsStr) -> OsString {
+        let start = format!("printf '\\n%s start\\n' {} >&2; ", self.0);
         let end = format!("; s=$?; printf '\\n%s end %s\\n' {} $s >&2; exit $s", self.0);
-        Script::new().text(command).text(end).done()
+        Script::new().text(start).text(command).text(end).done()
     }
 
     /// The statement that says what the far side ends with, which is in `$s`.
@@ -53,6 +56,11 @@ impl Marks {
             let rest = ended.stderr.take_line(format!("{} {word}", self.0).as_bytes())?;
             Some(rest.trim().parse().unwrap_or_default())
         };
-        Found { began: number("begin").is_some(), ended: number("end"), far: number("far") }
+        Found {
+            began: number("begin").is_some(),
+            started: number("start").is_some(),
+            ended: number("end"),
+            far: number("far"),
+        }
     }
 }

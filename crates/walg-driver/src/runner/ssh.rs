@@ -102,8 +102,13 @@ impl Runner for SshRunner {
         match (ended.status, found.ended) {
             (Status::Exited(_), Some(code)) => ended.status = Status::Exited(code),
             (Status::Exited(_), None) => {
-                let place = format!("'{}'", self.target);
-                return Err(Error::NotRun { place, said: ended.stderr.last_lines(6) });
+                let (place, said) = (format!("'{}'", self.target), ended.stderr.last_lines(6));
+                let error = if found.started {
+                    Error::OutcomeUnknown { place, said }
+                } else {
+                    Error::NotRun { place, said }
+                };
+                return Err(error);
             }
             _ => {}
         }
