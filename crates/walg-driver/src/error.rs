@@ -38,6 +38,76 @@ pub enum Error {
     /// Nobody has this name here.
     #[error("there is no user '{0}'")]
     NoSuchUser(String),
+    /// A path or an argument has a byte that neither a shell nor a program can be given.
+    #[error("a NUL byte is in a path or an argument")]
+    NulByte,
+    /// A program has a name that `env` takes for a setting.
+    #[error("'{0}' cannot be the name of a program")]
+    ProgramName(String),
+    /// The system has no random bytes.
+    #[error("cannot get random bytes")]
+    Random(#[source] std::io::Error),
+    /// A program had to be ended, or was ended by somebody else.
+    #[error("'{program}' {status}: {said}")]
+    Stopped {
+        /// Its name.
+        program: String,
+        /// What became of it.
+        status: crate::process::Status,
+        /// The last lines that it printed.
+        said: String,
+    },
+    /// The server was not reached.
+    #[error("the server was not reached: {0}")]
+    NoServer(String),
+    /// The server refused what it was told to do.
+    #[error("the server refused: {0}")]
+    Sql(String),
+    /// A program printed more than is read of it.
+    #[error("a program printed too much to be read")]
+    TooMuchOutput,
+    /// Compose told of its containers in words that are not known.
+    #[error("what compose prints of its containers cannot be read")]
+    ComposeOutput {
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// A command was not run at all.
+    #[error("{place} could not run it: {said}")]
+    NotRun {
+        /// Where.
+        place: String,
+        /// The last lines that were printed there.
+        said: String,
+    },
+    /// Another machine was not reached; nothing was run there.
+    #[error("'{target}' was not reached: {said}")]
+    NotConnected {
+        /// The machine.
+        target: String,
+        /// What `ssh` said.
+        said: String,
+    },
+    /// The connection was lost while a command ran: it was ended there, or will be, and nobody knows how far it came.
+    #[error("the connection to '{target}' was lost: {said}")]
+    ConnectionLost {
+        /// The machine.
+        target: String,
+        /// What `ssh` said.
+        said: String,
+    },
+    /// An engine would not do what the app's env file says.
+    #[error("the engine would not do what the env file says: {}", places(.0))]
+    Settings(Vec<backup_contract::Finding>),
+    /// An engine did not tell its version.
+    #[error("the engine '{0}' does not tell its version")]
+    NoEngineVersion(backup_contract::engine::EngineKind),
+    /// Deltas hang on restorable fulls alone.
+    #[error("'{0}' is no full that can be restored")]
+    NotAFull(SnapshotId),
+    /// A path that another program could take for another place.
+    #[error("'{0}' does not begin at the root")]
+    NotAbsolute(PathBuf),
     /// A full has no parent.
     #[error("'{0}' is a full, and a fingerprint was given for its parent")]
     NotADelta(SnapshotId),
@@ -120,6 +190,21 @@ impl Error {
             Self::Start { .. } => "program-not-started",
             Self::Child { .. } => "program-not-watched",
             Self::NoSuchUser(_) => "no-such-user",
+            Self::NulByte => "nul-byte",
+            Self::Settings(_) => "engine-settings",
+            Self::NoEngineVersion(_) => "engine-version-unknown",
+            Self::NotAFull(_) => "not-a-full",
+            Self::NotAbsolute(_) => "path-not-absolute",
+            Self::ProgramName(_) => "program-name",
+            Self::Random(_) => "no-random-bytes",
+            Self::Stopped { .. } => "program-stopped",
+            Self::NoServer(_) => "server-not-reached",
+            Self::Sql(_) => "sql-refused",
+            Self::TooMuchOutput => "too-much-output",
+            Self::ComposeOutput { .. } => "compose-output",
+            Self::NotRun { .. } => "not-run",
+            Self::NotConnected { .. } => "not-connected",
+            Self::ConnectionLost { .. } => "connection-lost",
         }
     }
 
@@ -143,14 +228,41 @@ impl Error {
             Self::NotRestorable { .. } => Some("choose another backup: the list tells which are restorable"),
             Self::EmptyArchive(_) => Some("check the store and the prefix: a disk may not be mounted"),
             Self::BadWal { .. } => Some("recover to a point before it"),
-            Self::NoSentinel(_)
+            Self::NoServer(_) => Some(
+                "see that the server is up, and that PGHOST, PGPORT and PGUSER of the env file are right",
+            ),
+            Self::NotRun { .. } => {
+                Some("run 'docker compose config' there, and see that the Docker engine is up")
+            }
+            Self::NotConnected { .. } => Some(
+                "try 'ssh' to it by hand: its key must be known, and none may have to be asked for a password",
+            ),
+            Self::ConnectionLost { .. } => Some("look at what is in the bucket before it is tried again"),
+            Self::Settings(_) => Some("'si-backup doctor' says of each what to do"),
+            Self::NotAFull(_) => Some("make a full first"),
+            Self::NoEngineVersion(_) => Some("see what the engine prints with '--version'"),
+            Self::NotAbsolute(_)
+            | Self::NoSentinel(_)
             | Self::NotADelta(_)
+            | Self::Child { .. }
+            | Self::NulByte
+            | Self::ProgramName(_)
+            | Self::Random(_)
+            | Self::Stopped { .. }
+            | Self::Sql(_)
+            | Self::TooMuchOutput
+            | Self::ComposeOutput { .. }
             | Self::NoBackup(_)
             | Self::NotWal(_)
-            | Self::Io { .. }
-            | Self::Child { .. } => None,
+            | Self::Io { .. } => None,
         }
     }
+}
+
+/// Where the findings are; what they are is not for one line.
+fn places(findings: &[backup_contract::Finding]) -> String {
+    let places: Vec<_> = findings.iter().map(|finding| finding.place.to_string()).collect();
+    places.join(", ")
 }
 
 /// The result of an operation on a bucket.

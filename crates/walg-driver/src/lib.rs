@@ -23,6 +23,7 @@ pub mod engine;
 mod error;
 pub mod mirror;
 pub mod process;
+pub mod runner;
 pub mod scratch;
 mod several;
 pub mod verify;

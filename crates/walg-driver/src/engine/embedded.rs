@@ -1,3 +1,4 @@
+use super::ENGINE_WORD;
 use clap::Parser as _;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -6,9 +7,6 @@ use std::process::ExitCode;
 use tokio::runtime::Builder;
 use walrus::cli::Cli;
 use walrus::config::Vars;
-
-/// The hidden word that makes a program the engine: `si-backup engine -- backup-push …`.
-pub const ENGINE_WORD: &str = "engine";
 
 /// Runs the linked-in engine, when this process was started as one, and says with which code to end.
 ///

@@ -72,6 +72,23 @@ impl Captured {
         (self.omitted == 0).then(|| [&*self.head, &*self.tail].concat())
     }
 
+    /// Takes out the line that begins with `start`, and the newline before it, and returns what follows `start` in it.
+    pub(crate) fn take_line(&mut self, start: &[u8]) -> Option<String> {
+        if self.omitted == 0 {
+            self.head.append(&mut self.tail);
+        }
+        let start = [b"\n", start].concat();
+        [&mut self.tail, &mut self.head].into_iter().find_map(|part| {
+            let at = part.windows(start.len()).position(|window| window == start)?;
+            let rest = &part[at + start.len()..];
+            let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+            let line = String::from_utf8_lossy(&rest[..length]).into_owned();
+            let end = (at + start.len() + length + 1).min(part.len());
+            part.drain(at..end);
+            Some(line)
+        })
+    }
+
     /// How many bytes were left out in its middle.
     #[must_use]
     pub const fn omitted(&self) -> u64 {
@@ -129,6 +146,18 @@ mod tests {
         assert_eq!(captured.whole(), None);
         assert_eq!(captured.last_lines(1), "mnopqr");
         assert!(!format!("{captured:?}").contains("mnop"));
+    }
+
+    #[test]
+    fn a_line_is_taken_out_and_leaves_nothing() {
+        for keep in [100, 40] {
+            let mut capture = Capture::new(&[], keep);
+            capture.take(b"one\n\nmark end 3\ntwo\n");
+            let mut captured = capture.finish();
+            assert_eq!(captured.take_line(b"mark far"), None);
+            assert_eq!(captured.take_line(b"mark end").as_deref(), Some(" 3"));
+            assert_eq!(captured.text(), "one\ntwo\n");
+        }
     }
 
     proptest! {

@@ -44,13 +44,14 @@ pub fn run(command: &Command, limits: &Limits, watch: &Watch<'_>, clock: &dyn Cl
 }
 
 fn start(command: &Command) -> io::Result<Child> {
+    let has_input = !command.input.0.is_empty() || command.holds_input_open;
     let mut child = std::process::Command::new(&command.program);
     child
         .args(&command.args)
         .env_clear()
         .envs(command.environment.exposed())
         .current_dir(&command.directory)
-        .stdin(if command.input.0.is_empty() { Stdio::null() } else { Stdio::piped() })
+        .stdin(if has_input { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
@@ -69,6 +70,15 @@ fn status_of(status: Option<ExitStatus>) -> Status {
     }
 }
 
+impl Command {
+    /// Runs a program of which nothing is expected, for where nobody could be told of a failure either.
+    pub(crate) fn run_blindly(&self) {
+        let mut child = std::process::Command::new(&self.program);
+        child.args(&self.args).env_clear().envs(self.environment.exposed()).current_dir(&self.directory);
+        let _ = child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
 /// One of a child's two streams.
 struct Stream {
     pipe: Option<Box<dyn Pipe>>,
@@ -84,6 +94,9 @@ struct Running<'a> {
     group: Pid,
     status: Option<ExitStatus>,
     input: Option<(ChildStdin, &'a [u8])>,
+    /// Standard input without anything to say any more.
+    held: Option<ChildStdin>,
+    holds_input_open: bool,
     streams: [Stream; 2],
     is_over: bool,
 }
@@ -94,7 +107,7 @@ impl<'a> Running<'a> {
         let of_stdout = if command.output == Output::Raw { &[][..] } else { &secrets };
         let stdout = child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>);
         let stderr = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Pipe>);
-        let running = Self {
+        let mut running = Self {
             group: Pid::from_child(&child),
             status: None,
             input: child.stdin.take().map(|pipe| (pipe, &*command.input.0)),
@@ -103,6 +116,8 @@ impl<'a> Running<'a> {
                 Stream { pipe: stderr, capture: Capture::new(&secrets, limits.keep) },
             ],
             child,
+            held: None,
+            holds_input_open: command.holds_input_open,
             is_over: false,
         };
         // From here on the group is ended when something goes wrong.
@@ -113,6 +128,9 @@ impl<'a> Running<'a> {
         }
         if let Some((pipe, _)) = &running.input {
             do_not_block(pipe)?;
+        }
+        if command.input.0.is_empty() {
+            running.input_is_written();
         }
         Ok(running)
     }
@@ -240,7 +258,7 @@ impl<'a> Running<'a> {
             Ok(written) => {
                 *rest = &rest[written..];
                 if rest.is_empty() {
-                    self.input = None;
+                    self.input_is_written();
                 }
                 Ok(written > 0)
             }
@@ -252,6 +270,12 @@ impl<'a> Running<'a> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Tells the child that this was all, or keeps that for later.
+    fn input_is_written(&mut self) {
+        let pipe = self.input.take().map(|(pipe, _)| pipe);
+        self.held = pipe.filter(|_| self.holds_input_open);
     }
 
     fn has_ended(&mut self) -> io::Result<bool> {

@@ -13,6 +13,7 @@ pub struct Command {
     pub(super) environment: Variables,
     pub(super) directory: PathBuf,
     pub(super) input: Input,
+    pub(super) holds_input_open: bool,
     pub(super) user: Option<User>,
     pub(super) output: Output,
     pub(super) leftovers: Leftovers,
@@ -61,6 +62,7 @@ impl Command {
             // The caller's own may be closed to the user that the child runs as.
             directory: PathBuf::from("/"),
             input: Input::default(),
+            holds_input_open: false,
             user: None,
             output: Output::default(),
             leftovers: Leftovers::default(),
@@ -99,6 +101,13 @@ impl Command {
     #[must_use]
     pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = Input(input.into());
+        self
+    }
+
+    /// Without the end of standard input until it has ended: for one that takes that end for the sign that we are gone.
+    #[must_use]
+    pub fn hold_input_open(mut self) -> Self {
+        self.holds_input_open = true;
         self
     }
 

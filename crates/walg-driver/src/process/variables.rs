@@ -54,6 +54,13 @@ impl Variables {
         self
     }
 
+    /// Those with names of a kind alone.
+    #[must_use]
+    pub fn only(mut self, is_kept: impl Fn(&str) -> bool) -> Self {
+        self.0.retain(|name, _| name.to_str().is_some_and(&is_kept));
+        self
+    }
+
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &OsStr> {
         self.0.keys().map(OsString::as_os_str)

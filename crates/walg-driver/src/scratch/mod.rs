@@ -32,4 +32,4 @@ pub use room::Room;
 pub use server::Network;
 pub use settings::RestoreCommand;
 pub use target::{Goal, Point, Target};
-pub use verify::{Limits, ScratchRequest, Step, Unpack, verify_by_restore};
+pub use verify::{Limits, ScratchRequest, Step, verify_by_restore};

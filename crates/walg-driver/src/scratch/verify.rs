@@ -10,8 +10,9 @@ use super::target::{Goal, Target};
 use super::user::{must_reach, own, own_all};
 use super::{Programs, Room, ScratchFault};
 use crate::bucket::{Backup, Bucket, Root};
+use crate::engine::Unpack;
 use crate::mirror::{Fetch, Mirror, MirrorPlan, space};
-use crate::process::User;
+use crate::process::{Status, User};
 use crate::wal::Lsn;
 use crate::{Error, Result, Segments};
 use backup_contract::{CheckResult, SnapshotId};
@@ -24,15 +25,6 @@ use std::time::Duration;
 
 /// The first major version that recovers with `recovery.signal`.
 const OLDEST: u32 = 12;
-
-/// What unpacks a backup: an engine that reads a local WAL-G prefix.
-pub trait Unpack {
-    /// Unpacks a backup, with what it is a delta of, from the prefix `mirror` into the empty directory `into`.
-    ///
-    /// # Errors
-    /// When the engine cannot be run, or says that it failed.
-    fn unpack(&self, mirror: &Path, id: &SnapshotId, into: &Path) -> Result<()>;
-}
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -209,9 +201,17 @@ impl Attempt<'_> {
         };
         self.step(Step::Unpacking)?;
         let began = request.clock.monotonic();
-        request.engine.unpack(self.mirror.prefix(), &plan.backup.id, &room.data())?;
+        let unpacked = request.engine.unpack(self.mirror.prefix(), &plan.backup.id, &room.data());
         report.unpack_seconds = self.since(began).as_secs_f64();
-        if !self.check(&mut report, "unpacked", || self.inspect())? {
+        let looked_at = || match unpacked {
+            Ok(()) => self.inspect(),
+            // Everything lay on this machine: what it could not do with it is wrong with the backup, or with the key.
+            Err(Error::Stopped { program, status: status @ Status::Exited(_), said }) => {
+                Ok((false, format!("{program} {status}: {said}")))
+            }
+            Err(error) => Err(error),
+        };
+        if !self.check(&mut report, "unpacked", looked_at)? {
             return Ok(report);
         }
         report.notes.extend(make_ready(&room.data(), request.user)?);

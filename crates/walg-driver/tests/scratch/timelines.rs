@@ -9,8 +9,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walg_driver::Result;
+use walg_driver::engine::Unpack;
 use walg_driver::process::{Command, Leftovers, Limits, Variables, Watch, run};
-use walg_driver::scratch::{AppCheck, Point, Programs, Target, Unpack};
+use walg_driver::scratch::{AppCheck, Point, Programs, Target};
 use walg_driver::wal::Timeline;
 
 /// A live cluster that archives into a bucket.

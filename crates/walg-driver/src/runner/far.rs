@@ -1,0 +1,172 @@
+use super::Job;
+use super::compose::{Compose, shell};
+use super::marks::Marks;
+use super::quote::{Script, command_of};
+use crate::Result;
+use crate::process::Limits;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a job is run on another machine.
+#[derive(Debug, Clone)]
+pub enum Far {
+    /// In a container of a compose project there.
+    Compose(Compose),
+    /// As the user that logs in, in this directory and with the settings that the user has.
+    Plain(PathBuf),
+}
+
+/// How much longer the far side has for itself: the limits are kept here, and there only if we are gone.
+const SLACK: Duration = Duration::from_secs(30);
+
+impl Far {
+    pub(super) fn dir(&self) -> &OsStr {
+        match self {
+            Self::Compose(compose) => compose.dir.as_os_str(),
+            Self::Plain(dir) => dir.as_os_str(),
+        }
+    }
+
+    /// A job as a command of the shell there.
+    pub(super) fn command(&self, job: &Job, marks: &Marks) -> Result<OsString> {
+        match self {
+            Self::Compose(compose) => shell(&compose.run_words(job, marks)?),
+            Self::Plain(_) => Ok(marks.around(&command_of(job)?)),
+        }
+    }
+
+    /// What is left to do there when a job had to be ended.
+    pub(super) fn cleanup(&self, marks: &Marks) -> Result<OsString> {
+        match self {
+            Self::Compose(compose) => Ok(Script::new().text(";").words(compose.remove_words(marks))?.done()),
+            Self::Plain(_) => Ok(OsString::new()),
+        }
+    }
+}
+
+/// The script that carries a command on the far side, and lets it live only as long as we do.
+///
+/// It reads as many bytes as the command's input has; after that, standard input brings nothing but its end, which comes when
+/// we have ended `ssh`, or the connection is lost: then the command is ended with its whole session. Where even that end
+/// cannot come, as when a network falls silent, `timeout` ends it. Once that has begun it is seen through: a command's shell
+/// dies of `SIGTERM` before what it runs does.
+pub(super) fn script(
+    dir: &OsStr,
+    command: &OsStr,
+    cleanup: &OsStr,
+    input: usize,
+    limits: &Limits,
+    marks: &Marks,
+) -> Result<OsString> {
+    let grace = limits.grace.as_secs().max(1);
+    let bounded = limits.total.map_or_else(String::new, |total| {
+        format!(" timeout -k {grace} {}", (total + limits.grace + SLACK).as_secs())
+    });
+    let give_up = format!("{{ s=$?; {}; exit $s; }}", marks.far());
+    // One process alone may read standard input: it first hands the command's part on, through a pipe with a name that is
+    // gone as soon as both ends are open, and then waits for the end.
+    let (prepare, source, open, hand_on, close) = if input == 0 {
+        (String::new(), "/dev/null", "", String::new(), "")
+    } else {
+        (
+            format!("umask 077\nd=$(mktemp -d) && mkfifo \"$d/in\" || {give_up}\n"),
+            "\"$d/in\"",
+            "exec 4>\"$d/in\"\nrm -r \"$d\"\n",
+            format!("head -c {input} <&3 >&4; exec 4>&-; "),
+            "exec 4>&-\n",
+        )
+    };
+    let script = Script::new()
+        .text(marks.begin())
+        .text("\ncd --")
+        .words([dir])?
+        .text(format!(" || {give_up}\nexec 3<&0\n{prepare}setsid{bounded} sh -c"))
+        .words([command])?
+        .text(format!(
+            " <{source} 3<&- &\np=$!\n{open}({hand_on}cat <&3; trap '' TERM; kill -s TERM -- -$p; sleep {grace}; "
+        ))
+        .text("kill -s KILL -- -$p")
+        .text(cleanup)
+        .text(format!(
+            ") >/dev/null 2>&1 &\nw=$!\n{close}wait $p\ns=$?\n{{ kill $w; wait $w; }} 2>/dev/null\n{}\nexit $s\n",
+            marks.far()
+        ));
+    Ok(script.done())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::{Command, Ended, Status, Variables, Watch, run};
+    use backup_store::Clock;
+    use std::fs;
+    use std::path::Path;
+    use std::time::Instant;
+
+    #[derive(Debug)]
+    struct RealClock(Instant);
+
+    impl Clock for RealClock {
+        fn monotonic(&self) -> Duration {
+            self.0.elapsed()
+        }
+
+        fn sleep(&self, time: Duration) {
+            std::thread::sleep(time);
+        }
+    }
+
+    /// Has a shell here carry a command as one on the far side would.
+    fn carried(
+        dir: &str,
+        command: &str,
+        input: &[u8],
+        is_held: bool,
+        total: Option<Duration>,
+    ) -> (Ended, super::super::marks::Found) {
+        let marks = Marks::new().unwrap();
+        let limits = Limits { grace: Duration::from_secs(1), total, ..Limits::default() };
+        let job = marks.around(command.as_ref());
+        let script = script(dir.as_ref(), &job, OsStr::new(""), input.len(), &limits, &marks).unwrap();
+        let environment = Variables::new().plain("PATH", "/usr/bin:/bin");
+        let command =
+            Command::new("sh").args([OsStr::new("-c"), &script]).environment(environment).input(input);
+        let command = if is_held { command.hold_input_open() } else { command };
+        let mut ended = run(&command, &limits, &Watch::none(), &RealClock(Instant::now())).unwrap();
+        let found = marks.take(&mut ended);
+        (ended, found)
+    }
+
+    #[test]
+    fn input_goes_in_and_the_exit_code_comes_out() {
+        let input = b"select 1;\n".repeat(20_000);
+        let (ended, found) = carried("/", "wc -c; pwd; echo no >&2; (exit 7)", &input, true, None);
+        assert_eq!((found.began, found.ended, found.far), (true, Some(7), Some(7)));
+        assert_eq!((&*ended.stdout.text(), &*ended.stderr.text()), ("200000\n/\n", "no\n"));
+        let (ended, found) = carried("/", "cat; (exit 255)", b"", true, Some(Duration::from_mins(1)));
+        assert_eq!((found.ended, ended.status), (Some(255), Status::Exited(255)));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_not_the_commands_failure() {
+        let (ended, found) = carried("/no/such", "echo ran", b"", true, None);
+        assert!(found.began && found.ended.is_none() && found.far.is_some_and(|code| code != 0));
+        assert!(ended.stdout.is_empty() && ended.stderr.text().contains("/no/such"));
+    }
+
+    #[test]
+    fn a_command_does_not_outlive_us() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pid");
+        // Standard input ends as soon as the input is written, as it does when a connection is lost.
+        let command =
+            format!("sh -c 'trap \"\" TERM; echo $$ >{}; while :; do sleep 0.1; done'", file.display());
+        let (ended, found) = carried("/", &command, b"some input", false, None);
+        assert!(found.began && found.ended.is_none());
+        assert!(ended.duration < Duration::from_secs(8), "{:?}", ended.duration);
+        // It was started before it was ended, unless the end came faster than a shell starts.
+        let pid = fs::read_to_string(&file).unwrap_or_default();
+        assert!(pid.is_empty() || !Path::new("/proc").join(pid.trim()).join("exe").exists());
+    }
+}

@@ -1,0 +1,40 @@
+//! What an engine that unpacks is told: where the backup lies, what opens it, and of no other storage.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot write its script fails")]
+
+mod clock;
+
+use backup_contract::engine::EngineKind;
+use clock::RealClock;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use walg_driver::engine::{Engine, Unpacker};
+use walg_driver::process::{Limits, Status, Variables, Watch};
+use walg_driver::runner::Control;
+
+#[test]
+fn the_bucket_is_out_of_reach() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("wal-g");
+    fs::write(&program, "#!/bin/sh\necho \"$@\"\nenv | grep -v '^_\\|^PWD=' | sort\n").unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let settings = Variables::new()
+        .plain("WALG_S3_PREFIX", "s3://b/shop")
+        .plain("WALG_FILE_PREFIX", "/elsewhere")
+        .secret("AWS_SECRET_ACCESS_KEY", "abcdefgh")
+        .secret("PGPASSWORD", "ijklmnop")
+        .secret("WALG_LIBSODIUM_KEY", "0123456789")
+        .plain("WALG_LIBSODIUM_KEY_TRANSFORM", "hex");
+    let clock = RealClock::new();
+    let control = Control { limits: Limits::default(), watch: Watch::none(), clock: &clock };
+    let unpacker = Unpacker::new(Engine::new(EngineKind::WalG, program), control).keys(&settings);
+    let id = "base_000000010000000000000002".parse().unwrap();
+    let ended = unpacker.run("/mirror".as_ref(), &id, "/into".as_ref()).unwrap();
+    assert_eq!(ended.status, Status::Exited(0));
+    assert_eq!(
+        ended.stdout.text(),
+        "backup-fetch /into base_000000010000000000000002\nLC_ALL=C.UTF-8\n\
+         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nWALG_FILE_PREFIX=/mirror\n\
+         WALG_LIBSODIUM_KEY=<redacted>\nWALG_LIBSODIUM_KEY_TRANSFORM=hex\n"
+    );
+}
