@@ -1,7 +1,8 @@
 //! Databases in WAL-G compatible buckets: to be made, understood, verified and brought back up.
 //!
-//! What is here so far understands a bucket: [`bucket`] is its catalogue, [`wal`] its archive, both read from the objects
-//! alone, and [`verify`] recognises the bytes of a backup. Nothing drives an engine yet.
+//! [`bucket`] is a bucket's catalogue, [`wal`] its archive, both read from the objects alone, and [`verify`] recognises the
+//! bytes of a backup. [`mirror`] fetches what one backup needs, an [`engine`] unpacks it, and [`scratch`] proves that it comes
+//! back up; [`wal_get()`] is its `restore_command`.
 //!
 //! ```no_run
 //! use backup_store::DirStore;
