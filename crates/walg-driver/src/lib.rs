@@ -2,7 +2,8 @@
 //!
 //! [`bucket`] is a bucket's catalogue, [`wal`] its archive, both read from the objects alone, and [`verify`] recognises the
 //! bytes of a backup. [`engine`] makes backups and unpacks them, through a [`runner`] where the server is, as a child that
-//! [`process`] holds to its limits. What an engine says of its work is never believed: the bucket is looked at.
+//! [`process`] holds to its limits. What an engine says of its work is never believed: the bucket is looked at. [`mirror`]
+//! fetches what one backup needs, and [`scratch`] proves that it comes back up; [`wal_get()`] is its `restore_command`.
 //!
 //! ```no_run
 //! use backup_store::DirStore;

@@ -1,6 +1,5 @@
 //! Full or delta, on the buckets that an engine wrote.
 
-#[expect(dead_code, reason = "what other tests need")]
 mod support;
 
 use backup_store::DirStore;

@@ -1,7 +1,5 @@
 //! What an engine that unpacks is told: where the backup lies, what opens it, and of no other storage.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot write its script fails")]
-
 mod clock;
 
 use backup_contract::engine::EngineKind;

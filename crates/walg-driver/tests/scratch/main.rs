@@ -32,6 +32,8 @@ const TESTS: &[(&str, fn())] = &[
     #[cfg(feature = "embedded")]
     ("an_engine_that_restores_nothing_is_found_out", engine::restored_nothing),
     #[cfg(feature = "embedded")]
+    ("an_engine_that_gives_up_is_a_check_that_failed", engine::engine_gives_up),
+    #[cfg(feature = "embedded")]
     ("a_cluster_that_was_promoted_comes_back_on_either_timeline", timelines::both),
     ("what_cannot_work_is_refused_before_the_first_byte", refused::before_the_first_byte),
     ("targets_are_held_against_the_archive", refused::targets),

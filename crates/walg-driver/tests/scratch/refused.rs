@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use walg_driver::process::Variables;
 use walg_driver::scratch::{Point, RestoreCommand, Step, Target};
 use walg_driver::wal::{Lsn, Timeline};
@@ -133,7 +133,9 @@ pub(crate) fn what_says_nothing_of_the_backup() {
     assert_eq!(code(&Stage { superuser: "nobody's", ..stage() }), "no-such-role");
     let sleeping = Some(shell("sleep 600"));
     let slow = Stage { restore_command: sleeping.clone(), recovery: Duration::from_secs(2), ..stage() };
+    let began = Instant::now();
     assert_eq!(code(&slow), "too-slow");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
     for step in [Step::Unpacking, Step::Recovering, Step::Asking] {
         let restore_command = if step == Step::Recovering { sleeping.clone() } else { None };
         assert_eq!(

@@ -11,10 +11,11 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use walg_driver::bucket::{Bucket, Root};
+use walg_driver::engine::Unpack;
 use walg_driver::mirror::free_bytes;
 use walg_driver::process::{User, Variables};
 use walg_driver::scratch::{
-    AppCheck, Limits, Network, Programs, RestoreCommand, ScratchReport, ScratchRequest, Step, Target, Unpack,
+    AppCheck, Limits, Network, Programs, RestoreCommand, ScratchReport, ScratchRequest, Step, Target,
     verify_by_restore,
 };
 use walg_driver::wal::SegmentSize;

@@ -9,8 +9,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walg_driver::Result;
+use walg_driver::engine::Unpack;
 use walg_driver::process::{Command, Leftovers, Limits, Variables, Watch, run};
-use walg_driver::scratch::{AppCheck, Point, Programs, Target, Unpack};
+use walg_driver::scratch::{AppCheck, Point, Programs, Target};
 use walg_driver::wal::Timeline;
 
 /// A live cluster that archives into a bucket.
@@ -146,10 +147,9 @@ pub(crate) fn both() {
     assert_eq!(report.timeline, Some(Timeline(3)));
     assert!(check(&report, "data-checksums").ok);
 
-    // The branch that was left, by its number: a server that is told nothing follows the newest.
+    // The branch that was left, by its number: a server that is told nothing follows the newest, which lies in the mirror.
     stage = rows(stage, 30);
     stage.target = Target { point: Point::End, timeline: Some(Timeline(1)) };
-    fs::remove_dir_all(stage.mirror()).unwrap();
     let report = stage.verify(&Walrus { fixture: "" }).unwrap();
     assert_eq!(failed(&report), [""; 0], "{:#?}", report.checks);
     // And where it begins.
