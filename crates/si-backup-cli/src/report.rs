@@ -170,6 +170,11 @@ pub(crate) fn message_of(error: &CliError) -> String {
         }
         source = cause.source();
     }
+    // What other programs printed may have several lines.
+    if message.contains(['\n', '\t']) {
+        let lines: Vec<_> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        message = lines.join(" / ").replace('\t', " ");
+    }
     message
 }
 

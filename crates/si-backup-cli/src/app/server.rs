@@ -142,19 +142,28 @@ impl AppServer {
 }
 
 impl AppServer {
+    /// Has the server end its segment of WAL; its name.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] when the server cannot be asked.
+    pub fn end_segment(&self, control: &Control<'_>) -> Result<String, CliError> {
+        let name = self.runner.sql("select pg_walfile_name(pg_switch_wal());\n", control)?;
+        Ok(name.trim().to_owned())
+    }
+
     /// Has the server end its segment of WAL and hand it over: an engine makes a delta out of the archive, and a full without
     /// a word when some of that is still on its way. Whether it arrived within `wait`.
     ///
     /// # Errors
     /// [`CliError::Walg`] when the server cannot be asked.
     pub fn hand_over_wal(&self, wait: Duration, control: &Control<'_>) -> Result<bool, CliError> {
-        let segment = self.runner.sql("select pg_walfile_name(pg_switch_wal());\n", control)?;
+        let segment = self.end_segment(control)?;
         let began = control.clock.monotonic();
         loop {
             let last = self.runner.sql("select last_archived_wal from pg_stat_archiver;\n", control)?;
             // Names of one timeline are in the order of their segments; a history or a label is longer than a segment's.
             let last = last.trim().get(..24).unwrap_or_default();
-            if last >= segment.trim() {
+            if last >= segment.as_str() {
                 return Ok(true);
             }
             if control.clock.monotonic().saturating_sub(began) >= wait || control.watch.is_interrupted() {

@@ -30,7 +30,7 @@ Examples:
   si-backup extract LATEST --state --into /tmp/s  unpack into a new directory
 
 Exit codes: 0 done, 1 failed, 2 usage or settings, 3 done in part, 10 findings, 11 locked,
-12 not restorable or not verified, 130 and 143 interrupted."
+12 not restorable or not verified, 14 the engine failed, 130 and 143 interrupted."
 )]
 pub struct Cli {
     /// Options that every command takes.

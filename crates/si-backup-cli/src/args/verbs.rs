@@ -174,6 +174,9 @@ pub struct RunArgs {
     /// Optional trees of the state to take too: releases, cache
     #[arg(long, value_name = "TREES", value_delimiter = ',', conflicts_with = "app")]
     pub with: Vec<OptionalTree>,
+    /// Of a database: how long it may take in all, such as 2h [default: no limit but that of ten minutes without progress]
+    #[arg(long, value_name = "D", requires = "app", value_parser = humantime::parse_duration)]
+    pub timeout: Option<std::time::Duration>,
     /// Of a database: make a full, whatever the schedule says
     #[arg(long, requires = "app")]
     pub full: bool,
@@ -242,7 +245,8 @@ Examples:
 
 Levels: stored (every object is there, with its size), checksum (every byte read again),
 content (decrypted; of the state each file equal to the manifest and well-formed, of a database every
-tar of the chain and the WAL that it needs decoded to the end).")]
+tar of the chain and the WAL that it needs decoded to the end), restore (of a database: restored into a
+scratch server where 'rehearsal' says, replayed to the end of the archive, asked, and thrown away).")]
 pub struct VerifyArgs {
     /// The snapshot: its id, a unique beginning of it, or LATEST
     #[arg(value_name = "ID", default_value = "LATEST", conflicts_with = "all")]
@@ -253,7 +257,7 @@ pub struct VerifyArgs {
     /// Which subject
     #[command(flatten)]
     pub subject: SubjectArgs,
-    /// How far to prove it: stored, checksum or content
+    /// How far to prove it: stored, checksum, content or, with --app, restore
     #[arg(long, value_name = "LEVEL", default_value = "content")]
     pub level: Level,
 }

@@ -1,3 +1,4 @@
+use super::app;
 use crate::report::{finding_lines, message_of, row};
 use crate::view::DoctorRow;
 use crate::{CliError, Judge, Report, Rows, Session, Shelf};
@@ -35,6 +36,10 @@ pub(super) fn doctor(session: &Session<'_>) -> Report {
                 checks.add("trail", trail(session, &*store));
             }
         }
+    }
+    let apps = session.context_settings().map(|settings| settings.apps.keys().cloned().collect::<Vec<_>>());
+    for app in apps.unwrap_or_default() {
+        checks.add(&format!("app {app}"), app::diagnose(session, &app));
     }
     let findings = checks.findings;
     let count = findings.iter().filter(|finding| finding.severity > Severity::Info).count();
@@ -143,7 +148,6 @@ fn settings(session: &Session<'_>) -> Checked {
         }
     };
     not_yet("offsite", settings.offsite.is_some());
-    not_yet("apps", !settings.apps.is_empty());
     session.home.make()?;
     let path = session.config_path();
     let mode = std::fs::metadata(path).map_or(0, |meta| meta.permissions().mode() & 0o777);

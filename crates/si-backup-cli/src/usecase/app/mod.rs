@@ -1,5 +1,6 @@
 //! What the commands do about the database of an app, whose backups lie in a WAL-G bucket.
 
+mod doctor;
 mod list;
 mod prove;
 mod rehearse;
@@ -8,6 +9,7 @@ mod show;
 mod status;
 mod verify;
 
+pub(super) use doctor::diagnose;
 pub(super) use list::list;
 pub(super) use run::run;
 pub(super) use show::show;

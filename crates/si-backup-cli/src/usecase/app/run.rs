@@ -197,9 +197,9 @@ struct Run<'a> {
 impl Run<'_> {
     fn back_up(&self, args: &RunArgs, origin: &OriginId) -> Result<Made, CliError> {
         let session = self.session;
-        let shelf = AppShelf::read(session, self.control, self.bucket)?;
-        let plan = Plan::make(session, args, self.environment, self.server, &shelf)?;
-        let push = match plan.delta_of.as_ref().and_then(|id| shelf.bucket.backup(id)) {
+        let backups = AppShelf::read(session, self.control, self.bucket)?;
+        let plan = Plan::make(session, args, self.environment, self.server, &backups)?;
+        let push = match plan.delta_of.as_ref().and_then(|id| backups.bucket.backup(id)) {
             None => Push::full(&plan.data_directory),
             Some(full) => Push::delta_of(&plan.data_directory, full)?,
         };
@@ -211,30 +211,34 @@ impl Run<'_> {
                 watch: Watch::none().interrupted(&interrupted),
                 clock: &*session.world.clock,
             };
-            if !self.server.hand_over_wal(WAL_WAIT, &control)? {
+            let wait = args.timeout.map_or(WAL_WAIT, |total| WAL_WAIT.min(total / 4));
+            if !self.server.hand_over_wal(wait, &control)? {
                 session.warn("the server's last segment of WAL did not arrive in time".to_owned());
             }
         }
         let before: BTreeSet<SnapshotId> =
-            shelf.bucket.backups.iter().map(|backup| backup.id.clone()).collect();
-        let (ending, said) = self.push(&push)?;
+            backups.bucket.backups.iter().map(|backup| backup.id.clone()).collect();
+        let began = session.world.clock.monotonic();
+        let (ending, said) = self.push(&push, args.timeout)?;
         // What the engine ended with proves nothing: the bucket does.
         let id = self.arrived(&before, ending, &said)?;
         if !ending.is_zero() {
             session.warn(format!("the engine {ending}, though a new backup is there: {said}"));
         }
-        let catalogue = self.wait_for_wal(&id)?;
-        let shelf = AppShelf::of(session, self.control, self.bucket, catalogue)?;
-        let snapshot = shelf.resolve(id.as_str())?.clone();
-        let backup = shelf.backup(&snapshot).ok_or_else(|| CliError::NoSnapshot(id.to_string()))?;
+        let spent = session.world.clock.monotonic().saturating_sub(began);
+        let wait = args.timeout.map_or(WAL_WAIT, |total| WAL_WAIT.min(total.saturating_sub(spent)));
+        let catalogue = self.wait_for_wal(&id, wait)?;
+        let backups = AppShelf::of(session, self.control, self.bucket, catalogue)?;
+        let snapshot = backups.resolve(id.as_str())?.clone();
+        let backup = backups.backup(&snapshot).ok_or_else(|| CliError::NoSnapshot(id.to_string()))?;
         if plan.delta_of.is_some() && snapshot.kind != SnapshotKind::Delta {
             session.warn(format!("a delta was asked for, and the engine made a full; it said: {said}"));
         }
-        let mut prover = Prover::new(session, self.bucket, &shelf);
+        let mut reader = Prover::new(session, self.bucket, &backups);
         let (mode, interrupts) = (session.progress(), &session.world.interrupts);
-        let total = prover.bytes(backup, Level::Checksum);
+        let total = reader.bytes(backup, Level::Checksum);
         let proved = metered(mode, "reading back", total, interrupts, Some(self.lost), |meter| {
-            prover.prove(backup, Level::Checksum, meter)
+            reader.prove(backup, Level::Checksum, meter)
         })?;
         let evidence = match proved.checksum {
             None => None,
@@ -252,7 +256,7 @@ impl Run<'_> {
     }
 
     /// Has the engine push; how it ended, and the last that it said.
-    fn push(&self, push: &Push) -> Result<(Ending, String), CliError> {
+    fn push(&self, push: &Push, timeout: Option<Duration>) -> Result<(Ending, String), CliError> {
         let session = self.session;
         let clock = &*session.world.clock;
         let (interrupts, lost) = (&session.world.interrupts, self.lost);
@@ -269,7 +273,7 @@ impl Run<'_> {
             counted.1
         };
         let control = Control {
-            limits: Limits::default(),
+            limits: timeout.map_or_else(Limits::default, |total| Limits::default().total(total)),
             watch: Watch::none().interrupted(&interrupted).progress(&progress),
             clock,
         };
@@ -301,7 +305,7 @@ impl Run<'_> {
     }
 
     /// Waits until the WAL of a new backup is in the archive, but not for long. What is missing then is a problem of it.
-    fn wait_for_wal(&self, id: &SnapshotId) -> Result<Bucket, CliError> {
+    fn wait_for_wal(&self, id: &SnapshotId, wait: Duration) -> Result<Bucket, CliError> {
         let clock = &*self.session.world.clock;
         let began = clock.monotonic();
         loop {
@@ -309,7 +313,7 @@ impl Run<'_> {
             let waits = catalogue.backup(id).is_some_and(|backup| {
                 backup.problems.iter().any(|problem| problem.code == ProblemCode::WalMissing)
             });
-            let is_over = clock.monotonic().saturating_sub(began) >= WAL_WAIT;
+            let is_over = clock.monotonic().saturating_sub(began) >= wait;
             if !waits || is_over || self.session.world.interrupts.signal().is_some() {
                 return Ok(catalogue);
             }

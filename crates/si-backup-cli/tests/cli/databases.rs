@@ -1,0 +1,220 @@
+//! Databases backed up, proved by a restore, and refused where they must be: a real server, the engine that is linked in.
+
+use crate::postgres::Database;
+use si_backup_tests::servers::{BucketKind, REGION, VersityGw};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// The whole way, with a bucket wherever it is.
+fn from_backup_to_proof(database: &Database) {
+    let full = database.json(&["run", "--app", "shop"]).expect(0).row();
+    assert_eq!((&full["kind"], &full["restorable"]), (&"full".into(), &true.into()));
+    assert_eq!(full["verified"]["level"], "checksum");
+    database.sql("insert into orders select generate_series(1001, 1500)");
+    let delta = database.json(&["run", "--app", "shop"]).expect(0).row();
+    assert_eq!(delta["kind"], "delta", "{delta:#}");
+    database.sql("insert into orders values (0)");
+    database.sql("select pg_switch_wal()");
+
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed[1]["parent"], full["id"]);
+    assert!(listed.iter().all(|row| row["restorable"] == true && row["verified"]["level"] == "checksum"));
+
+    database.json(&["verify", "--app", "shop"]).expect(0);
+    let ran = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    let row = ran.row();
+    assert_eq!(
+        (&row["id"], &row["level"], &row["outcome"]),
+        (&delta["id"], &"restore".into(), &"passed".into())
+    );
+    let checks = row["checks"].as_array().unwrap();
+    for name in
+        ["fingerprint", "unpacked", "recovery", "reached", "databases", "orders", "amcheck", "data-checksums"]
+    {
+        assert!(checks.iter().any(|check| check["name"] == name && check["ok"] == true), "{name}: {row:#}");
+    }
+    assert!(row["recovery_seconds"].as_u64().is_some() && row["data_loss_seconds"].as_u64().is_some());
+    let left: Vec<_> = std::fs::read_dir(database.path("scratch/scratch")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+
+    let status = database.run(&["status", "--app", "shop"]).expect(0).stdout;
+    assert!(status.starts_with("if this host were lost now: shop loses "), "{status}");
+    assert!(status.contains(", is back in about "), "{status}");
+    // The server goes on as if nothing had been.
+    assert_eq!(
+        database.sql("select count(*) from orders, pg_is_in_recovery() where not pg_is_in_recovery"),
+        "1501"
+    );
+}
+
+#[test]
+fn a_database_in_a_directory() {
+    let Some(database) = Database::in_a_directory() else { return };
+    from_backup_to_proof(&database);
+    // By hand a full, whatever there is.
+    let full = database.json(&["run", "--app", "shop", "--full"]).expect(0).row();
+    assert_eq!(full["kind"], "full");
+    let text = database.run(&["run", "--app", "shop", "--dry-run"]).expect(0).stdout;
+    assert!(text.contains("would make a delta of app:shop"), "{text}");
+    let trail = database.json(&["audit", "list"]).expect(0).data();
+    assert!(trail.iter().filter(|row| row["subject"] == "app:shop" && row["action"] == "run").count() >= 6);
+}
+
+#[test]
+fn a_database_in_s3() {
+    let Some(server) = VersityGw::shared() else { return };
+    let Some(database) = Database::bare() else { return };
+    server.admin().make_bucket("databases", BucketKind::Plain);
+    let keys = server.keys();
+    database.begin(
+        "supabase-self-hosted",
+        &format!(
+            "WALG_S3_PREFIX=s3://databases/shop\nAWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
+             AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n",
+            server.endpoint(),
+            keys.id,
+            keys.secret
+        ),
+    );
+    from_backup_to_proof(&database);
+}
+
+#[test]
+fn a_check_that_fails_is_no_proof_of_a_restore() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.json(&["run", "--app", "shop"]).expect(0);
+    database.sql("delete from orders");
+    database.sql("select pg_switch_wal()");
+    database.json(&["verify", "--app", "shop"]).expect(0);
+    // Once the deletion has arrived.
+    let failed = (0..50).find_map(|_| {
+        let ran = database.json(&["verify", "--app", "shop", "--level", "restore"]);
+        if ran.code == Some(12) {
+            return Some(ran.row());
+        }
+        sleep(Duration::from_millis(200));
+        None
+    });
+    let failed = failed.unwrap();
+    assert_eq!((&failed["level"], &failed["outcome"]), (&"restore".into(), &"failed".into()));
+    assert!(failed["recovery_seconds"].is_null());
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    assert_eq!(listed[0]["verified"]["level"], "content", "its bytes are as good as before");
+    assert_eq!(listed[0]["failed"]["level"], "restore");
+}
+
+#[test]
+fn another_server_is_refused_before_anything_is_written() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.json(&["run", "--app", "shop"]).expect(0);
+    database.replace_cluster();
+    let ran = database.json(&["run", "--app", "shop"]).expect(10);
+    let said = ran.error("server-findings");
+    assert!(said.contains("no backup at the app's prefix is of it"), "{said}");
+    assert_eq!(database.json(&["list", "--app", "shop"]).expect(0).data().len(), 1);
+}
+
+#[test]
+fn a_backup_whose_wal_does_not_arrive_is_not_called_restorable() {
+    let Some(database) = Database::in_a_directory() else { return };
+    // Its contract does not know what this does: it keeps nothing.
+    database.set("archive_command", "cp %p /dev/null");
+    let ran = database.json(&["run", "--app", "shop", "--timeout", "8s"]).expect(12);
+    let said = ran.error("verification-failed");
+    assert!(said.contains("the archive lacks"), "{said}");
+    assert_eq!(ran.row()["restorable"], false);
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    assert_eq!((listed.len(), &listed[0]["restorable"]), (1, &false.into()));
+    database.json(&["verify", "--app", "shop"]).expect(12).error("no-restorable-snapshot");
+}
+
+#[test]
+fn an_engine_is_not_believed() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.replace_engine("exit 0");
+    let said = database.json(&["run", "--app", "shop"]).expect(14).error("engine-failed");
+    assert!(said.contains("no new backup is in the bucket"), "{said}");
+    // What it prints is told, and no secret of its environment with it.
+    let env = std::fs::read_to_string(database.path("shop.env")).unwrap();
+    let secret = "hunter2-hunter2";
+    std::fs::write(database.path("shop.env"), format!("{env}PGPASSWORD={secret}\n")).unwrap();
+    let fake = database.path("fake-engine");
+    std::fs::write(&fake, "#!/bin/sh\necho \"the password is $PGPASSWORD\" >&2\nexit 1\n").unwrap();
+    let ran = database.json(&["run", "--app", "shop"]).expect(14);
+    let said = ran.error("engine-failed");
+    assert!(said.contains("the password is <redacted>"), "{said}");
+    let trail = database.run(&["audit", "list"]).expect(0).stdout;
+    assert!(!format!("{}{}{trail}", ran.stdout, ran.stderr).contains(secret));
+}
+
+#[test]
+fn a_server_that_is_down_is_said_to_be() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.stop();
+    database.json(&["run", "--app", "shop"]).expect(1).error("server-not-reached");
+    assert!(database.json(&["list", "--app", "shop"]).expect(0).data().is_empty());
+}
+
+/// Killed at moments of a push: nothing claims to be a backup that is none, and the next run goes on.
+#[test]
+fn a_killed_run_leaves_nothing_that_claims_to_be_a_backup() {
+    let Some(database) = Database::in_a_directory() else { return };
+    let moments = if crate::harness::full() { 20 } else { 5 };
+    for moment in 1..=moments {
+        let mut child = database.si_backup(&["run", "--app", "shop", "--full"]).spawn().unwrap();
+        sleep(Duration::from_millis(moment * 350 / moments));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    // The lease of a killed run is taken over by the same home; an engine that went on alone comes to its end.
+    let ran =
+        database.json(&["--lock-wait", "3m", "run", "--app", "shop", "--full", "--timeout", "2m"]).expect(0);
+    assert_eq!(ran.row()["restorable"], true);
+    let is_idle = (0..100).any(|_| {
+        let busy = database.sql("select count(*) from pg_stat_activity where query ilike '%pg_backup_start%' and pid <> pg_backend_pid()");
+        if busy != "0" {
+            sleep(Duration::from_millis(100));
+        }
+        busy == "0"
+    });
+    assert!(is_idle, "the server is in backup mode for nobody");
+    for row in database.json(&["list", "--app", "shop"]).expect(0).data() {
+        assert!(row["restorable"] == true || row["problems"][0]["code"] == "wal-missing", "{row:#}");
+    }
+    database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+}
+
+/// `PostgreSQL` takes 1 to 125 for the end of the archive.
+#[test]
+fn a_restore_command_never_ends_in_a_code_that_would_promote() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.json(&["run", "--app", "shop"]).expect(0);
+    let get = |env: &[(&str, &str)], args: &[&str]| {
+        let mut command = database.si_backup(&[&["wal-get"], args].concat());
+        command.envs(env.iter().copied()).output().unwrap().status.code().unwrap()
+    };
+    let bucket = database.path("bucket");
+    let (prefix, to) = (("SI_BACKUP_WAL_PREFIX", bucket.to_str().unwrap()), database.path("got"));
+    let (size, to) = (("SI_BACKUP_WAL_SEGMENT_BYTES", "16777216"), to.to_str().unwrap());
+    let there = "000000010000000000000001";
+    assert_eq!(get(&[prefix, size], &[there, to]), 0);
+    assert_eq!(get(&[prefix, size], &["0000000100000000000000FF", to]), 1, "proved by a listing");
+    let nowhere = ("SI_BACKUP_WAL_PREFIX", "/no/such/directory");
+    let system = ("SI_BACKUP_WAL_SYSTEM", "7");
+    for (env, args) in [
+        (&[][..], &[there, to][..]),
+        (&[prefix, size], &[]),
+        (&[prefix, size], &[there]),
+        (&[prefix, size], &[there, to, "more"]),
+        (&[prefix, size], &["--help", "x"]),
+        (&[prefix, size], &["no-name", to]),
+        (&[nowhere, size], &[there, to]),
+        (&[prefix, ("SI_BACKUP_WAL_SEGMENT_BYTES", "17")], &[there, to]),
+        (&[prefix, size, system], &[there, to]),
+        (&[prefix, size, ("SI_BACKUP_WAL_KEY", "zz")], &[there, to]),
+        (&[prefix, size], &[there, "/no/such/directory/file"]),
+    ] {
+        assert_eq!(get(env, args), 126, "{env:?} {args:?}");
+    }
+}

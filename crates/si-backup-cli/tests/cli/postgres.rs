@@ -1,0 +1,238 @@
+//! A real server for one test, with this program as its `archive_command`.
+
+use crate::harness::{Host, Ran, skipped};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A server, its bucket, and a host of `si-backup` on the same machine.
+pub(crate) struct Database {
+    pub(crate) host: Host,
+    dir: tempfile::TempDir,
+    bin: PathBuf,
+    /// Where the tests run as root: as whom it runs.
+    user: Option<(u32, u32)>,
+}
+
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let version: u32 = path.file_name()?.to_str()?.parse().ok()?;
+        let bin = path.join("bin");
+        bin.join("initdb").exists().then_some((version, bin))
+    });
+    versions.max().map(|(_, bin)| bin)
+}
+
+fn postgres_user() -> Option<(u32, u32)> {
+    let passwd = fs::read_to_string("/etc/passwd").ok()?;
+    let line = passwd.lines().find(|line| line.starts_with("postgres:"))?;
+    let mut fields = line.split(':').skip(2);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+impl Database {
+    /// With a server that archives into a directory; the app is called `shop`.
+    pub(crate) fn in_a_directory() -> Option<Self> {
+        let database = Self::bare()?;
+        let env = format!("WALG_FILE_PREFIX={}\n", database.path("bucket").display());
+        database.begin("local-directory", &env);
+        Some(database)
+    }
+
+    /// A cluster that is not started, and a host with a control store.
+    pub(crate) fn bare() -> Option<Self> {
+        let Some(bin) = programs() else {
+            skipped("there are no server programs of PostgreSQL (Debian package postgresql)");
+            return None;
+        };
+        let is_root = rustix::process::geteuid().is_root();
+        let user = postgres_user().filter(|_| is_root);
+        if is_root && user.is_none() {
+            skipped("root can start a server only as the user 'postgres', and there is none");
+            return None;
+        }
+        let host = Host::ready();
+        let dir = tempfile::Builder::new().prefix("si-db-").tempdir_in("/tmp").unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
+        // Where the server's user can start it.
+        fs::copy(env!("CARGO_BIN_EXE_si-backup"), dir.path().join("si-backup")).unwrap();
+        let database = Self { host, dir, bin, user };
+        for name in ["bucket", "cluster"] {
+            fs::create_dir(database.path(name)).unwrap();
+            database.give(&database.path(name));
+        }
+        database.give(database.dir.path());
+        database.make_cluster();
+        Some(database)
+    }
+
+    fn make_cluster(&self) {
+        let data = self.data();
+        self.must(
+            "initdb",
+            &["--no-sync", "--auth=trust", "--username=postgres", "--data-checksums", "-D"],
+            &data,
+        );
+    }
+
+    /// Another cluster in the place of this one.
+    pub(crate) fn replace_cluster(&self) {
+        self.stop();
+        fs::remove_dir_all(self.data()).unwrap();
+        self.make_cluster();
+        self.start();
+    }
+
+    /// Names the app in the settings, and starts the server, which archives as the env file says.
+    pub(crate) fn begin(&self, profile: &str, env: &str) {
+        let env = format!(
+            "{env}PGHOST={}\nPGUSER=postgres\nPGDATABASE=postgres\nWALG_COMPRESSION_METHOD=zstd\n",
+            self.dir.path().display()
+        );
+        let path = self.path("shop.env");
+        fs::write(&path, &env).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let (run_as, scratch) = (self.user.map_or("", |_| ", run_as = \"postgres\""), self.path("scratch"));
+        let settings = fs::read_to_string(self.host.config()).unwrap();
+        let section = format!(
+            "\n[contexts.default.apps.shop]\nprofile = \"{profile}\"\nenv_file = \"{}\"\n\
+             runner = {{ kind = \"local\", pgdata = \"{}\"{run_as} }}\n\
+             rehearsal = {{ host = \"here\", kind = \"local\", dir = \"{}\"{run_as} }}\n\
+             checks = [{{ name = \"orders\", sql = \"select count(*) >= 1000 from orders\", when = \"both\" }}]\n",
+            path.display(),
+            self.data().display(),
+            scratch.display(),
+        );
+        fs::write(self.host.config(), settings + &section).unwrap();
+        // What the server's user reads is a copy: the other one is the operator's alone.
+        let archive = self.path("archive");
+        let exports: Vec<_> = env.lines().map(|line| format!("export {line}")).collect();
+        let exports = exports.join("\n");
+        fs::write(
+            &archive,
+            format!(
+                "#!/bin/sh\n{exports}\nexec {} engine -- wal-push \"$1\"\n",
+                self.path("si-backup").display()
+            ),
+        )
+        .unwrap();
+        fs::set_permissions(&archive, Permissions::from_mode(0o700)).unwrap();
+        self.give(&archive);
+        self.start();
+        self.sql("create table orders as select generate_series(1, 1000) as id; checkpoint");
+    }
+
+    pub(crate) fn start(&self) {
+        let file = self.data().join("postgresql.conf");
+        let before = fs::read_to_string(&file).unwrap();
+        if !before.contains("si-backup's test") {
+            let settings = format!(
+                "# si-backup's test\nlisten_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\narchive_mode = on\n\
+                 archive_command = '{} %p'\narchive_timeout = 60\nmax_slot_wal_keep_size = 1GB\nshared_buffers = 16MB\n",
+                self.dir.path().display(),
+                self.path("archive").display(),
+            );
+            fs::write(&file, before + &settings).unwrap();
+        }
+        let log = self.path("log");
+        let log = log.to_str().unwrap();
+        self.must("pg_ctl", &["--wait", "--log", log, "start", "-D"], &self.data());
+    }
+
+    pub(crate) fn stop(&self) {
+        self.must("pg_ctl", &["--wait", "--mode=immediate", "stop", "-D"], &self.data());
+    }
+
+    /// A setting of the running server.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        self.sql(&format!("alter system set {name} = '{value}'"));
+        self.sql("select pg_reload_conf()");
+    }
+
+    pub(crate) fn sql(&self, text: &str) -> String {
+        let mut command = self.command("psql");
+        command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"]);
+        let output = command.arg(self.dir.path()).args(["-c", text]).output().unwrap();
+        assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").current_dir("/");
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        command
+    }
+
+    fn must(&self, program: &str, args: &[&str], data: &Path) {
+        // A server keeps the pipes of whoever starts it.
+        let (out, err) = (self.path("out"), self.path("err"));
+        let status = self
+            .command(program)
+            .args(args)
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(&out).unwrap())
+            .stderr(fs::File::create(&err).unwrap())
+            .status()
+            .unwrap();
+        let said = [out, err, self.path("log")].map(|path| fs::read_to_string(path).unwrap_or_default());
+        assert!(status.success(), "{program}: {said:?}");
+    }
+
+    fn give(&self, path: &Path) {
+        if let Some((uid, gid)) = self.user {
+            chown(path, Some(uid), Some(gid)).unwrap();
+        }
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path("cluster/data")
+    }
+
+    /// A program in the place of an engine, named in the settings.
+    pub(crate) fn replace_engine(&self, text: &str) {
+        let path = self.path("fake-engine");
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        let with =
+            format!("[contexts.default.apps.shop]\nengine = \"walrus\"\nprogram = \"{}\"\n", path.display());
+        self.host.edit_settings("\n[contexts.default.apps.shop]\n", &with);
+    }
+
+    /// Runs this program, from where the server's user can start it too.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        Ran::of(self.si_backup(args).output().unwrap())
+    }
+
+    /// The same as JSON.
+    pub(crate) fn json(&self, args: &[&str]) -> Ran {
+        self.run(&[&["--json"], args].concat())
+    }
+
+    /// This program, to be started.
+    pub(crate) fn si_backup(&self, args: &[&str]) -> Command {
+        let standard = self.host.command(args);
+        let mut command = Command::new(self.path("si-backup"));
+        command.env_clear().envs(standard.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let mut stop = self.command("pg_ctl");
+        stop.args(["--mode=immediate", "--no-wait", "stop", "-D"]).arg(self.data());
+        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
