@@ -68,9 +68,9 @@ fn a_batch_has_an_answer_for_each() {
         Deletion::Deleted,
     ];
     let until = |answer: &Deletion| match answer {
-        // The two calls of `soon` may be a second apart.
+        // The two calls of `soon` may be a few seconds apart: rounded to the hour.
         Deletion::Locked(lock) => {
-            format!("{:?} for {} h", lock.mode, (lock.until - soon(0)).num_minutes() / 60)
+            format!("{:?} for {} h", lock.mode, ((lock.until - soon(0)).num_minutes() + 30) / 60)
         }
         other => format!("{other:?}"),
     };
