@@ -26,8 +26,8 @@ use walg_driver::runner::Control;
 /// How long the WAL of a backup is waited for. The server hands the last segment over when the backup stops; what has not
 /// come by then is not on its way.
 const WAL_WAIT: Duration = Duration::from_mins(2);
-/// How often the bucket is looked at meanwhile.
-const WAL_LOOK: Duration = Duration::from_secs(1);
+/// After how long the bucket is looked at again meanwhile: at first, and at most.
+const WAL_LOOK: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 /// How often a push's objects are counted at most, to know whether it goes on.
 const COUNT_EVERY: Duration = Duration::from_secs(20);
 /// How long the server may take to answer.
@@ -308,6 +308,7 @@ impl Run<'_> {
     fn wait_for_wal(&self, id: &SnapshotId, wait: Duration) -> Result<Bucket, CliError> {
         let clock = &*self.session.world.clock;
         let began = clock.monotonic();
+        let [mut pause, longest] = WAL_LOOK;
         loop {
             let catalogue = self.bucket.read()?;
             let waits = catalogue.backup(id).is_some_and(|backup| {
@@ -317,7 +318,8 @@ impl Run<'_> {
             if !waits || is_over || self.session.world.interrupts.signal().is_some() {
                 return Ok(catalogue);
             }
-            clock.sleep(WAL_LOOK);
+            clock.sleep(pause);
+            pause = (pause * 2).min(longest);
         }
     }
 
