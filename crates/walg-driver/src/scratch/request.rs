@@ -62,7 +62,7 @@ pub struct ScratchRequest<'a> {
     pub engine: &'a dyn Unpack,
     /// The restore command for a mirror, and for what the copy says of its segments.
     pub restore_command: &'a dyn Fn(&Mirror, Segments) -> RestoreCommand,
-    /// Where server programs may be; [`Programs::usual_places`] when empty.
+    /// Where server programs may be; [`Programs::usual_places`](super::Programs::usual_places) when empty.
     pub server_dirs: &'a [PathBuf],
     /// As whom the server runs; needed where the caller is root.
     pub user: Option<&'a User>,
