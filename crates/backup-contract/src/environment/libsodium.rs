@@ -90,15 +90,16 @@ fn is_key(text: &str, transform: Transform) -> bool {
 }
 
 fn decoded(text: &str, transform: Transform) -> Option<[u8; KEY_BYTES]> {
-    let bytes = match transform {
-        Transform::Hex => {
-            let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-            let byte = |pair: &[u32]| u8::try_from(pair.first()? << 4 | pair.get(1)?).ok();
-            digits?.chunks(2).map(byte).collect::<Option<Vec<u8>>>()?
-        }
-        Transform::Base64 => BASE64.decode(text).ok()?,
-    };
-    bytes.try_into().ok()
+    match transform {
+        Transform::Hex => from_hex(text),
+        Transform::Base64 => BASE64.decode(text).ok()?.try_into().ok(),
+    }
+}
+
+pub(super) fn from_hex(text: &str) -> Option<[u8; KEY_BYTES]> {
+    let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+    let byte = |pair: &[u32]| u8::try_from(pair.first()? << 4 | pair.get(1)?).ok();
+    digits?.chunks(2).map(byte).collect::<Option<Vec<u8>>>()?.try_into().ok()
 }
 
 /// The bytes of a key, by the transform that is set; none where that would pad it or cut it.

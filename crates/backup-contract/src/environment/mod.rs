@@ -45,5 +45,6 @@ pub use facts::{EnvFileFacts, FileState, GitPlace, parse_failed};
 pub use file::{EnvFile, Given, Variable};
 pub use prefix::{PrefixFault, S3Prefix};
 pub use reach::{BucketKey, BucketReach, S3Keys, S3Reach, SodiumBytes};
+pub use shadow::STORAGE_NAMES;
 pub use storage::Location;
 pub use value::EnvValue;

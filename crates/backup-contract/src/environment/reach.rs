@@ -65,6 +65,18 @@ impl SodiumBytes {
     pub const fn expose(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// A key from 64 hexadecimal digits.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        libsodium::from_hex(text).map(Self)
+    }
+
+    /// The key in hexadecimal digits, as [`SodiumBytes::from_hex`] takes it: to hand it on in a child's environment.
+    #[must_use]
+    pub fn to_hex(&self) -> EnvValue {
+        EnvValue::new(self.0.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat())
+    }
 }
 
 impl std::fmt::Debug for SodiumBytes {

@@ -3,8 +3,8 @@ use super::endpoint;
 use crate::{Checked, ClauseId, Finding, Severity};
 
 /// Names for one setting, the one that counts first: the bare name wins over `WALG_`, that over `WALE_`, and the older
-/// spelling of a key loses.
-const SAME: [&[&str]; 12] = [
+/// spelling of a key loses. With these a storage is chosen and reached.
+pub const STORAGE_NAMES: [&[&str]; 8] = [
     &["WALG_S3_PREFIX", "WALE_S3_PREFIX"],
     &["WALG_FILE_PREFIX", "WALE_FILE_PREFIX"],
     &endpoint::NAMES,
@@ -25,6 +25,10 @@ const SAME: [&[&str]; 12] = [
     &["AWS_SESSION_TOKEN", "WALG_AWS_SESSION_TOKEN", "WALE_AWS_SESSION_TOKEN"],
     &["AWS_REGION", "WALG_AWS_REGION", "WALE_AWS_REGION", "WALG_S3_REGION"],
     &["AWS_S3_FORCE_PATH_STYLE", "WALG_AWS_S3_FORCE_PATH_STYLE", "WALE_AWS_S3_FORCE_PATH_STYLE"],
+];
+
+/// The same for how it keeps what it gets.
+const KEEPING_NAMES: [&[&str]; 4] = [
     &["S3_SSE", "WALG_S3_SSE", "WALE_S3_SSE"],
     &["S3_SSE_KMS_ID", "WALG_S3_SSE_KMS_ID", "WALE_S3_SSE_KMS_ID"],
     &["S3_RETENTION_PERIOD", "WALG_S3_RETENTION_PERIOD", "WALE_S3_RETENTION_PERIOD"],
@@ -33,7 +37,7 @@ const SAME: [&[&str]; 12] = [
 
 /// No setting is shadowed by another name for it.
 pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
-    for names in SAME {
+    for names in STORAGE_NAMES.into_iter().chain(KEEPING_NAMES) {
         let set = env.set_among(names);
         let [winner, losers @ ..] = &set[..] else { continue };
         for loser in losers {

@@ -82,9 +82,7 @@ impl<T> Pending<T> {
         // Only a panic in the task leaves nothing to receive.
         self.told.recv().unwrap_or(Err(Error::Interrupted("the work in the background")))
     }
-}
 
-impl<T> Pending<T> {
     /// Lets it go on, with nobody to tell of its end but whoever waits for the task.
     pub(super) fn detach(mut self) -> Option<JoinHandle<()>> {
         self.task.take()

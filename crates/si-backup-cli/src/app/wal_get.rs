@@ -6,7 +6,7 @@
 
 use crate::World;
 use crate::report::message_of;
-use backup_contract::environment::BucketKey;
+use backup_contract::environment::{BucketKey, SodiumBytes};
 use backup_store::DirStore;
 use std::ffi::OsString;
 use std::io::Write;
@@ -39,17 +39,9 @@ pub(crate) fn environment(prefix: &Path, key: &BucketKey, segments: Segments) ->
         None => variables,
     };
     match key {
-        BucketKey::Sodium(bytes) => variables.secret(KEY, hex(bytes.expose())),
+        BucketKey::Sodium(bytes) => variables.secret(KEY, bytes.to_hex().expose()),
         BucketKey::None | BucketKey::EngineOnly => variables,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Whether a process with these words was started for that.
@@ -90,7 +82,10 @@ fn bring(world: &World) -> Result<WalGet, &'static str> {
     let segments = Segments { size, system_identifier: number(SYSTEM)? };
     let cipher = match world.var(KEY) {
         None => Cipher::None,
-        Some(text) => Cipher::Sodium(key_of(text.to_str().unwrap_or_default()).ok_or("its key is none")?),
+        Some(text) => {
+            let key = SodiumBytes::from_hex(text.to_str().unwrap_or_default()).ok_or("its key is none")?;
+            Cipher::Sodium(SodiumKey::new(*key.expose()))
+        }
     };
     let prefix = world.var(PREFIX).ok_or("its environment does not say where the WAL is")?;
     let store = match DirStore::open(prefix) {
@@ -99,13 +94,4 @@ fn bring(world: &World) -> Result<WalGet, &'static str> {
     };
     let root = Root::default();
     Ok(wal_get(&[WalSource { store: &store, root: &root, cipher: &cipher }], name, Path::new(path), segments))
-}
-
-fn key_of(text: &str) -> Option<SodiumKey> {
-    let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits
-        .chunks(2)
-        .map(|pair| u8::try_from(pair.first()? << 4 | pair.get(1)?).ok())
-        .collect::<Option<_>>()?;
-    Some(SodiumKey::new(bytes.try_into().ok()?))
 }

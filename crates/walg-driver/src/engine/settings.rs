@@ -1,47 +1,16 @@
 use crate::process::Variables;
 use crate::{Error, Result};
 use backup_contract::Finding;
-use backup_contract::environment::{Environment, Variable};
+use backup_contract::environment::{Environment, STORAGE_NAMES, Variable};
 use std::collections::BTreeSet;
 
-/// What an engine reads a setting of the storage by, and the other names that it may have, the one that counts first.
+/// The name by which both engines read a setting of the storage, of those that it may have.
 ///
 /// wal-g tries each bare, then with `WALG_`, then with `WALE_`; walrus knows only some, and others that wal-g does not know.
-/// Both read these bare ones.
-const BARE: [(&str, &[&str]); 8] = [
-    (
-        "AWS_ACCESS_KEY_ID",
-        &[
-            "AWS_ACCESS_KEY_ID",
-            "WALG_AWS_ACCESS_KEY_ID",
-            "WALE_AWS_ACCESS_KEY_ID",
-            "AWS_ACCESS_KEY",
-            "WALG_AWS_ACCESS_KEY",
-        ],
-    ),
-    (
-        "AWS_SECRET_ACCESS_KEY",
-        &[
-            "AWS_SECRET_ACCESS_KEY",
-            "WALG_AWS_SECRET_ACCESS_KEY",
-            "WALE_AWS_SECRET_ACCESS_KEY",
-            "AWS_SECRET_KEY",
-            "WALG_AWS_SECRET_KEY",
-        ],
-    ),
-    ("AWS_SESSION_TOKEN", &["AWS_SESSION_TOKEN", "WALG_AWS_SESSION_TOKEN", "WALE_AWS_SESSION_TOKEN"]),
-    ("AWS_REGION", &["AWS_REGION", "WALG_AWS_REGION", "WALE_AWS_REGION", "WALG_S3_REGION"]),
-    (
-        "AWS_ENDPOINT",
-        &["AWS_ENDPOINT_URL", "AWS_ENDPOINT", "WALG_AWS_ENDPOINT", "WALE_AWS_ENDPOINT", "WALG_S3_ENDPOINT"],
-    ),
-    (
-        "AWS_S3_FORCE_PATH_STYLE",
-        &["AWS_S3_FORCE_PATH_STYLE", "WALG_AWS_S3_FORCE_PATH_STYLE", "WALE_AWS_S3_FORCE_PATH_STYLE"],
-    ),
-    ("WALG_S3_PREFIX", &["WALG_S3_PREFIX", "WALE_S3_PREFIX"]),
-    ("WALG_FILE_PREFIX", &["WALG_FILE_PREFIX", "WALE_FILE_PREFIX"]),
-];
+fn bare(names: &[&'static str]) -> &'static str {
+    const ENDPOINT: &str = "AWS_ENDPOINT";
+    if names.contains(&ENDPOINT) { ENDPOINT } else { names.first().copied().unwrap_or_default() }
+}
 
 /// The findings with which an engine would do something else than the env file says.
 const REFUSED: [&str; 5] =
@@ -106,9 +75,9 @@ pub fn environment(env: &Environment<'_>) -> Result<Variables> {
     let mut variables = Variables::new();
     // The engines differ in whether an empty value is one.
     let value = |name: &str| Some(env.file.get(name)?.literal()?.expose()).filter(|text| !text.is_empty());
-    for (bare, others) in BARE {
+    for others in STORAGE_NAMES {
         if let Some(text) = others.iter().find_map(|name| value(name)) {
-            variables = with(variables, bare, text);
+            variables = with(variables, bare(others), text);
         }
         for name in others {
             names.remove(name);

@@ -21,7 +21,7 @@ pub struct Command {
 
 /// Standard input; not for anybody's eyes.
 #[derive(Clone, Default)]
-pub(super) struct Input(pub(super) Vec<u8>);
+pub(crate) struct Input(pub(crate) Vec<u8>);
 
 impl std::fmt::Debug for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -34,6 +34,7 @@ mod variables;
 
 pub use capture::Captured;
 pub use child::run;
+pub(crate) use command::Input;
 pub use command::{Command, Leftovers, Output};
 pub use ended::{Ended, Status};
 pub use limits::{Limits, Watch};

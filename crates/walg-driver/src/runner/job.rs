@@ -1,4 +1,4 @@
-use crate::process::Output;
+use crate::process::{Input, Output};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
@@ -25,15 +25,6 @@ pub enum Reads {
     Server,
     /// None.
     Nothing,
-}
-
-#[derive(Clone, Default)]
-pub(super) struct Input(pub(super) Vec<u8>);
-
-impl std::fmt::Debug for Input {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
 }
 
 impl Job {
