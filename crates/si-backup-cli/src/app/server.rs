@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 use walg_driver::engine::{Engine, environment};
-use walg_driver::process::{User, Variables};
+use walg_driver::process::{Limits, User, Watch};
 use walg_driver::runner::{Control, LocalRunner, Runner};
 use walg_driver::wal::Timeline;
 
@@ -174,6 +174,14 @@ impl AppServer {
     }
 }
 
+/// Has `work` done within `limits`, as long as nobody asks to stop.
+pub(crate) fn within<T>(session: &Session<'_>, limits: Limits, work: impl FnOnce(&Control<'_>) -> T) -> T {
+    let interrupts = &session.world.interrupts;
+    let interrupted = || interrupts.signal().is_some();
+    let watch = Watch::none().interrupted(&interrupted);
+    work(&Control { limits, watch, clock: &*session.world.clock })
+}
+
 /// The engine of an app: linked into this program, or the program that the settings name, or the one of that name.
 pub(crate) fn engine(session: &Session<'_>, app: &AppEnvironment<'_>) -> Engine {
     let kind = app.settings.engine_kind();
@@ -183,9 +191,4 @@ pub(crate) fn engine(session: &Session<'_>, app: &AppEnvironment<'_>) -> Engine 
         other => named.unwrap_or_else(|| PathBuf::from(other.as_str())),
     };
     Engine::new(kind, program)
-}
-
-/// The keys among an app's settings that open its bucket.
-pub(crate) fn keys(app: &AppEnvironment<'_>) -> Result<Variables, CliError> {
-    Ok(environment(&app.get())?)
 }

@@ -104,12 +104,6 @@ impl AppShelf {
     pub fn backup(&self, snapshot: &Snapshot) -> Option<&Backup> {
         self.bucket.backup(&snapshot.id)
     }
-
-    /// By what a backup is recognised, as it was first recorded.
-    #[must_use]
-    pub fn recorded(&self, id: &backup_contract::SnapshotId) -> Option<Checksum> {
-        self.snapshots.iter().find(|snapshot| snapshot.id == *id)?.checksum
-    }
 }
 
 /// The fingerprint under which a backup was first proved: no engine records one, so the evidence does. Who changes a bucket

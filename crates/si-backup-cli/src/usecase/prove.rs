@@ -1,5 +1,5 @@
 use crate::{CliError, Meter, Session};
-use backup_contract::{Accounted, CheckResult, Level, Outcome, Subject};
+use backup_contract::{Accounted, CheckResult, Checksum, Level, Outcome, SnapshotRef, Subject};
 use backup_store::Store;
 use chrono::{DateTime, TimeDelta, Utc};
 use paas_state::{Error as StateError, Identities, Record, UnverifiedBundle, Watch};
@@ -113,7 +113,24 @@ pub(super) fn level_that_failed(error: &StateError, step: Level) -> Option<Level
     }
 }
 
-/// Signs what a verification found, and writes it beside the backups. Returns where.
+/// What a verification was about, and what it measured besides.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) snapshot: SnapshotRef,
+    /// The bytes that were looked at.
+    pub(super) checksum: Checksum,
+    pub(super) measured: Measured,
+}
+
+/// What a verification measured; nothing but details where nothing was restored.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    pub(super) recovery_seconds: Option<u64>,
+    pub(super) data_loss_seconds: Option<u64>,
+    pub(super) details: Map<String, Value>,
+}
+
+/// Signs what a verification of a bundle found, and writes it beside the backups. Returns where.
 pub(super) fn write_evidence(
     session: &Session<'_>,
     store: &dyn Store,
@@ -121,12 +138,30 @@ pub(super) fn write_evidence(
     origin: &OriginId,
     verification: &Verification,
 ) -> Result<String, CliError> {
+    let details = verification.accounted.map(details_of).unwrap_or_default();
+    let about = About {
+        snapshot: SnapshotRef { subject: Subject::State, id: record.id.clone() },
+        checksum: record.checksum,
+        measured: Measured { details, ..Measured::default() },
+    };
+    sign(session, store, origin, about, verification)
+}
+
+/// Signs what a verification found, and writes it into the control store. Returns where.
+pub(super) fn sign(
+    session: &Session<'_>,
+    store: &dyn Store,
+    origin: &OriginId,
+    about: About,
+    verification: &Verification,
+) -> Result<String, CliError> {
+    let About { snapshot, checksum, measured } = about;
     let evidence = EvidenceRecord {
         context: session.context.clone(),
         origin: origin.clone(),
-        subject: Subject::State,
-        id: record.id.clone(),
-        checksum: record.checksum,
+        subject: snapshot.subject,
+        id: snapshot.id,
+        checksum,
         level: verification.level,
         outcome: verification.outcome(),
         checks: verification.checks.clone(),
@@ -136,9 +171,9 @@ pub(super) fn write_evidence(
         tool: Tool { name: TOOL.into(), version: VERSION.into() },
         started_at: verification.started_at,
         finished_at: verification.finished_at,
-        recovery_seconds: None,
-        data_loss_seconds: None,
-        details: verification.accounted.map(details_of).unwrap_or_default(),
+        recovery_seconds: measured.recovery_seconds,
+        data_loss_seconds: measured.data_loss_seconds,
+        details: measured.details,
     };
     let key = session.home.open_signing_key()?;
     Ok(Ledger::new(store, &session.context).write(&evidence, &key)?.to_string())

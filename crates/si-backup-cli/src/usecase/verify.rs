@@ -5,7 +5,7 @@ use crate::report::{message_of, row};
 use crate::shelf::reference;
 use crate::view::{self, VerifyRow};
 use crate::{CliError, Report, Session, Shelf, metered};
-use backup_contract::{CheckResult, Level, Outcome, Snapshot};
+use backup_contract::{CheckResult, Checksum, Level, Outcome, Snapshot};
 use backup_store::Store;
 use paas_state::{Identities, record_key};
 use restore_guard::{ActOutcome, Action, OriginId, read_origin};
@@ -18,10 +18,7 @@ pub(super) fn verify(session: &Session<'_>, args: &VerifyArgs) -> Result<Report,
     let store = session.open_store()?;
     // Any host may prove a context's snapshots, also one that has another of that name; whether its word counts is for
     // those to say who trust its key.
-    let origin = match read_origin(&*store, &session.context)? {
-        Some(record) => record.origin,
-        None => init::claim(session, &*store, &session.home.open_signing_key()?)?,
-    };
+    let origin = origin_of(session, &*store)?;
     let identities = session.identities()?;
     if args.level >= Level::Content && identities.is_none() {
         return Err(session.no_identity(Some("use --level checksum")));
@@ -55,20 +52,7 @@ pub(super) fn verify(session: &Session<'_>, args: &VerifyArgs) -> Result<Report,
         if let Some(why) = verification.failure() {
             failure.get_or_insert(CliError::NotProved { id, level: args.level, why });
         }
-        rows.push(row(&VerifyRow {
-            id: snapshot.id.clone(),
-            subject: snapshot.subject.clone(),
-            checksum: snapshot.checksum,
-            level: verification.level,
-            outcome: verification.outcome(),
-            host: session.world.host.clone(),
-            started_at: verification.started_at,
-            finished_at: verification.finished_at,
-            checks: verification.checks,
-            recovery_seconds: None,
-            data_loss_seconds: None,
-            evidence,
-        }));
+        rows.push(row(&row_of(session, snapshot, verification, evidence)));
     }
     if rows.is_empty() {
         text += "there is no snapshot to verify\n";
@@ -78,6 +62,56 @@ pub(super) fn verify(session: &Session<'_>, args: &VerifyArgs) -> Result<Report,
         Some(error) => report.with_error(error),
         None => report,
     })
+}
+
+/// Under which origin evidence is signed: the store's, which this host claims where nobody has.
+pub(super) fn origin_of(session: &Session<'_>, store: &dyn Store) -> Result<OriginId, CliError> {
+    match read_origin(store, &session.context)? {
+        Some(record) => Ok(record.origin),
+        None => init::claim(session, store, &session.home.open_signing_key()?),
+    }
+}
+
+/// What is told of a verification, for which nothing was restored.
+pub(super) fn row_of(
+    session: &Session<'_>,
+    snapshot: &Snapshot,
+    verification: Verification,
+    evidence: Option<String>,
+) -> VerifyRow {
+    VerifyRow {
+        id: snapshot.id.clone(),
+        subject: snapshot.subject.clone(),
+        checksum: snapshot.checksum,
+        level: verification.level,
+        outcome: verification.outcome(),
+        host: session.world.host.clone(),
+        started_at: verification.started_at,
+        finished_at: verification.finished_at,
+        checks: verification.checks,
+        recovery_seconds: None,
+        data_loss_seconds: None,
+        evidence,
+    }
+}
+
+/// Puts a verification whose evidence is written into the trail.
+pub(super) fn record_proof(
+    session: &Session<'_>,
+    store: &dyn Store,
+    snapshot: &Snapshot,
+    checksum: Checksum,
+    verification: &Verification,
+    evidence: &str,
+) -> Result<(), CliError> {
+    let passed = verification.outcome() == Outcome::Passed;
+    let entry = session
+        .event(Action::Verify, if passed { ActOutcome::Done } else { ActOutcome::Failed })
+        .snapshot(reference(snapshot))
+        .checksum(checksum)
+        .detail("level", verification.level.as_str())
+        .detail("evidence", evidence.to_owned());
+    session.record(&entry, Some(store))
 }
 
 /// The snapshot to prove: of `LATEST` the newest that is whole, also one that failed before and may have been mended.
@@ -149,13 +183,7 @@ impl One<'_> {
             return Ok(Verified::Gone);
         }
         let evidence = write_evidence(session, self.store, &record, &self.origin, &verification)?;
-        let entry = session
-            .event(Action::Verify, if passed { ActOutcome::Done } else { ActOutcome::Failed })
-            .snapshot(reference(snapshot))
-            .checksum(record.checksum)
-            .detail("level", verification.level.as_str())
-            .detail("evidence", evidence.clone());
-        session.record(&entry, Some(self.store))?;
+        record_proof(session, self.store, snapshot, record.checksum, &verification, &evidence)?;
         Ok(Verified::Signed(verification, evidence))
     }
 

@@ -1,9 +1,10 @@
+use crate::app::server::within;
 use crate::settings::RunnerSettings;
 use crate::{AppBucket, AppEnvironment, AppServer, CliError, Session};
 use backup_contract::{AppSlug, Finding, Place, Severity};
 use std::time::Duration;
 use walg_driver::bucket::Bucket;
-use walg_driver::process::{Limits, Watch};
+use walg_driver::process::Limits;
 use walg_driver::runner::Control;
 use walg_driver::wal::Stop;
 
@@ -23,20 +24,16 @@ pub(in crate::usecase) fn diagnose(
     let mut said = crate::view::count(catalogue.backups.len(), "backup", "backups");
     if let RunnerSettings::Local { .. } = environment.settings.runner {
         let server = AppServer::of(session, &environment)?;
-        let interrupts = &session.world.interrupts;
-        let interrupted = || interrupts.signal().is_some();
-        let control = Control {
-            limits: Limits::default().total(PATIENCE),
-            watch: Watch::none().interrupted(&interrupted),
-            clock: &*session.world.clock,
-        };
-        let answers = server.ask(format!("app {app}"), catalogue.systems(), &control)?;
-        let facts = answers.facts.check();
-        let can_archive = !facts.has_errors() && answers.facts.archive_mode.as_deref() != Some("off");
-        findings.extend(facts.findings);
-        if can_archive && !answers.is_standby {
-            said += &arrives(&server, &bucket, &control, app, &mut findings)?;
-        }
+        within(session, Limits::default().total(PATIENCE), |control| {
+            let answers = server.ask(format!("app {app}"), catalogue.systems(), control)?;
+            let facts = answers.facts.check();
+            let can_archive = !facts.has_errors() && answers.facts.archive_mode.as_deref() != Some("off");
+            findings.extend(facts.findings);
+            if can_archive && !answers.is_standby {
+                said += &arrives(&server, &bucket, control, app, &mut findings)?;
+            }
+            Ok::<_, CliError>(())
+        })?;
     }
     Ok((findings, said))
 }

@@ -1,11 +1,12 @@
 use crate::report::message_of;
-use crate::usecase::prove::{TOOL, VERSION, Verification, millis};
+use crate::shelf::reference;
+use crate::usecase::prove::{About, Measured, Verification, millis, sign};
 use crate::{AppBucket, AppShelf, CliError, Meter, Session};
 use backup_contract::{CheckResult, Checksum, Level, Snapshot, SnapshotId};
 use backup_store::Store;
 use chrono::TimeDelta;
 use paas_state::Watch;
-use restore_guard::{EvidenceRecord, Ledger, OriginId, Tool};
+use restore_guard::OriginId;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -13,7 +14,7 @@ use walg_driver::bucket::{Backup, Bucket};
 use walg_driver::verify::{ContentCheck, Fingerprint, SegmentDigest};
 
 /// How many objects are read at once.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
 
 /// What a verification found, and of which bytes.
 pub(super) struct Proved {
@@ -22,14 +23,6 @@ pub(super) struct Proved {
     pub(super) checksum: Option<Checksum>,
     /// The WAL that the backup needs, where it was decoded.
     pub(super) segments: Vec<SegmentDigest>,
-}
-
-/// What a restore measured; nothing where there was none.
-#[derive(Default)]
-pub(super) struct Measured {
-    pub(super) recovery_seconds: Option<u64>,
-    pub(super) data_loss_seconds: Option<u64>,
-    pub(super) details: Map<String, Value>,
 }
 
 /// What proves backups of one bucket.
@@ -50,21 +43,13 @@ impl<'a> Prover<'a> {
 
     /// How many bytes a verification reads, as far as can be known before.
     pub(super) fn bytes(&self, backup: &Backup, level: Level) -> u64 {
-        let unknown_parents = backup.chain.iter().skip(1).filter(|id| !self.known.contains_key(*id));
-        let parents: u64 =
-            unknown_parents.filter_map(|id| self.catalogue.backup(id)).map(|link| link.bytes).sum();
-        let own = backup.bytes + parents;
+        let links = || backup.chain.iter().filter_map(|id| self.catalogue.backup(id));
+        let is_fingerprinted = |link: &&Backup| link.id == backup.id || !self.known.contains_key(&link.id);
+        let fingerprinted: u64 = links().filter(is_fingerprinted).map(|link| link.bytes).sum();
         match level {
             Level::Stored => 0,
-            Level::Checksum => own,
-            Level::Content | Level::Restore => {
-                own + backup
-                    .chain
-                    .iter()
-                    .filter_map(|id| self.catalogue.backup(id))
-                    .map(|link| link.bytes)
-                    .sum::<u64>()
-            }
+            Level::Checksum => fingerprinted,
+            Level::Content | Level::Restore => fingerprinted + links().map(|link| link.bytes).sum::<u64>(),
         }
     }
 
@@ -150,6 +135,7 @@ impl<'a> Prover<'a> {
     }
 }
 
+/// Tells a meter of bytes, which may be none, and asks it whether to go on.
 pub(super) fn told(meter: &Meter<'_>, bytes: u64) -> ControlFlow<()> {
     meter.advanced(bytes);
     if meter.stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -175,28 +161,9 @@ pub(super) fn write_evidence(
     proved: &Proved,
     measured: Measured,
 ) -> Result<String, CliError> {
-    let verification = &proved.verification;
-    let evidence = EvidenceRecord {
-        context: session.context.clone(),
-        origin: origin.clone(),
-        subject: snapshot.subject.clone(),
-        id: snapshot.id.clone(),
-        checksum,
-        level: verification.level,
-        outcome: verification.outcome(),
-        checks: verification.checks.clone(),
-        host: session.world.host.clone(),
-        operator: session.operator(),
-        writer: session.home.writer()?,
-        tool: Tool { name: TOOL.into(), version: VERSION.into() },
-        started_at: verification.started_at,
-        finished_at: verification.finished_at,
-        recovery_seconds: measured.recovery_seconds,
-        data_loss_seconds: measured.data_loss_seconds,
-        details: details_of(&proved.segments).into_iter().chain(measured.details).collect(),
-    };
-    let key = session.home.open_signing_key()?;
-    Ok(Ledger::new(control, &session.context).write(&evidence, &key)?.to_string())
+    let details = details_of(&proved.segments).into_iter().chain(measured.details).collect();
+    let about = About { snapshot: reference(snapshot), checksum, measured: Measured { details, ..measured } };
+    sign(session, control, origin, about, &proved.verification)
 }
 
 /// The digests of the WAL that was decoded: it is in no fingerprint, because a segment that is pushed again has other stored
@@ -217,14 +184,13 @@ fn details_of(segments: &[SegmentDigest]) -> Map<String, Value> {
 /// What an error says of the backup itself; none where it could only not be looked at.
 pub(super) fn fault_in(error: &CliError) -> Option<(Level, String)> {
     use backup_store::Error as StoreError;
-    match error {
-        CliError::Walg(walg_driver::Error::NoSentinel(_)) => Some((Level::Stored, message_of(error))),
-        CliError::Walg(walg_driver::Error::Store(StoreError::NotFound { .. })) => {
-            Some((Level::Stored, message_of(error)))
+    let CliError::Walg(walg) = error else { return None };
+    let level = match walg {
+        walg_driver::Error::NoSentinel(_) | walg_driver::Error::Store(StoreError::NotFound { .. }) => {
+            Level::Stored
         }
-        CliError::Walg(walg_driver::Error::Store(StoreError::Corrupt { .. })) => {
-            Some((Level::Checksum, message_of(error)))
-        }
-        _ => None,
-    }
+        walg_driver::Error::Store(StoreError::Corrupt { .. }) => Level::Checksum,
+        _ => return None,
+    };
+    Some((level, message_of(error)))
 }

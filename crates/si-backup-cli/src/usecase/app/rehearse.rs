@@ -1,19 +1,19 @@
-use super::prove::{Measured, Proved, told};
+use super::prove::{AT_ONCE, Proved, told};
 use crate::app::{server, wal_get};
 use crate::settings::{RunnerSettings, SettingsError};
-use crate::usecase::prove::{Verification, millis};
+use crate::usecase::prove::{Measured, Verification, millis};
 use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Meter, Session};
 use backup_contract::{CheckResult, Checksum, Level, Snapshot, SnapshotId};
 use chrono::TimeDelta;
+use paas_state::Watch as _;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
-use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use walg_driver::engine::Unpacker;
+use walg_driver::engine::{Unpacker, environment};
 use walg_driver::mirror::free_bytes;
 use walg_driver::process::{Limits as ChildLimits, User, Watch};
 use walg_driver::runner::Control;
@@ -22,8 +22,6 @@ use walg_driver::scratch::{
     verify_by_restore,
 };
 
-/// How many objects are fetched at once.
-const AT_ONCE: usize = 4;
 /// How long things may take: what stands still is found by its own limit, these are for what never ends.
 const LIMITS: Limits = Limits {
     recovery: Duration::from_hours(12),
@@ -54,14 +52,14 @@ pub(super) fn rehearse(
     let clock = &*session.world.clock;
     let (began, started_at) = (clock.monotonic(), session.now());
     let place = Place::of(session, app)?;
-    let interrupted = || meter_stops(meter);
+    let interrupted = || meter.stop();
     let watch = Watch::none().interrupted(&interrupted);
     // As who we are: mirror and copy become the server's user's own once they have been looked over.
     let engine = Unpacker::new(
         server::engine(session, app),
         Control { limits: ChildLimits::default().stall(LIMITS.reading), watch, clock },
     )
-    .keys(&server::keys(app)?);
+    .keys(&environment(&app.get())?);
     let key = app.get().bucket_key()?;
     let checks = app_checks(app);
     let superuser = app.plain("PGUSER").unwrap_or_else(|| "postgres".into());
@@ -89,11 +87,7 @@ pub(super) fn rehearse(
         free: &free_bytes,
         clock,
         limits: LIMITS,
-        watch: &|step| match step {
-            Step::Fetching { bytes, .. } => told(meter, bytes),
-            _ if meter_stops(meter) => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        },
+        watch: &|step| told(meter, if let Step::Fetching { bytes, .. } = step { bytes } else { 0 }),
     })?;
     // What was fetched was for this once: the disk is wanted for the next one.
     remove(&place.mirror)?;
@@ -118,10 +112,6 @@ pub(super) fn rehearse(
             segments: Vec::new(),
         },
     })
-}
-
-fn meter_stops(meter: &Meter<'_>) -> bool {
-    paas_state::Watch::stop(meter)
 }
 
 /// The fingerprints of the bytes that were unpacked, held against those that were recorded.

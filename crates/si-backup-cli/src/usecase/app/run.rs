@@ -1,10 +1,11 @@
-use super::prove::{Measured, Proved, Prover, write_evidence};
+use super::prove::{Proved, Prover, write_evidence};
+use crate::app::server::within;
 use crate::args::RunArgs;
 use crate::judge::Judge;
 use crate::report::{finding_lines, message_of, row};
 use crate::shelf::reference;
 use crate::usecase::policy;
-use crate::usecase::prove::millis;
+use crate::usecase::prove::{Measured, millis};
 use crate::usecase::run::{blank, note_event};
 use crate::usecase::{init, settings_copy};
 use crate::view::{self, FindingRow, RunRow, Status, VerifiedRow};
@@ -93,15 +94,10 @@ impl Plan {
         server: &AppServer,
         shelf: &AppShelf,
     ) -> Result<Self, CliError> {
-        let interrupts = &session.world.interrupts;
-        let interrupted = || interrupts.signal().is_some();
-        let control = Control {
-            limits: Limits::default().total(ANSWER),
-            watch: Watch::none().interrupted(&interrupted),
-            clock: &*session.world.clock,
-        };
         let systems = shelf.bucket.systems();
-        let answers = server.ask(format!("app {}", environment.app), systems, &control)?;
+        let answers = within(session, Limits::default().total(ANSWER), |control| {
+            server.ask(format!("app {}", environment.app), systems, control)
+        })?;
         let findings = answers.facts.check().findings;
         let (errors, findings): (Vec<_>, Vec<_>) =
             findings.into_iter().partition(|finding| finding.severity == backup_contract::Severity::Error);
@@ -204,15 +200,9 @@ impl Run<'_> {
             Some(full) => Push::delta_of(&plan.data_directory, full)?,
         };
         if plan.delta_of.is_some() && plan.archives {
-            let interrupts = &session.world.interrupts;
-            let interrupted = || interrupts.signal().is_some();
-            let control = Control {
-                limits: Limits::default().total(ANSWER),
-                watch: Watch::none().interrupted(&interrupted),
-                clock: &*session.world.clock,
-            };
             let wait = args.timeout.map_or(WAL_WAIT, |total| WAL_WAIT.min(total / 4));
-            if !self.server.hand_over_wal(wait, &control)? {
+            let limits = Limits::default().total(ANSWER);
+            if !within(session, limits, |control| self.server.hand_over_wal(wait, control))? {
                 session.warn("the server's last segment of WAL did not arrive in time".to_owned());
             }
         }
@@ -221,13 +211,14 @@ impl Run<'_> {
         let began = session.world.clock.monotonic();
         let (ending, said) = self.push(&push, args.timeout)?;
         // What the engine ended with proves nothing: the bucket does.
-        let id = self.arrived(&before, ending, &said)?;
+        let catalogue = self.bucket.read()?;
+        let id = self.arrived(&catalogue, &before, ending, &said)?;
         if !ending.is_zero() {
             session.warn(format!("the engine {ending}, though a new backup is there: {said}"));
         }
         let spent = session.world.clock.monotonic().saturating_sub(began);
         let wait = args.timeout.map_or(WAL_WAIT, |total| WAL_WAIT.min(total.saturating_sub(spent)));
-        let catalogue = self.wait_for_wal(&id, wait)?;
+        let catalogue = self.wait_for_wal(&id, catalogue, wait)?;
         let backups = AppShelf::of(session, self.control, self.bucket, catalogue)?;
         let snapshot = backups.resolve(id.as_str())?.clone();
         let backup = backups.backup(&snapshot).ok_or_else(|| CliError::NoSnapshot(id.to_string()))?;
@@ -288,11 +279,11 @@ impl Run<'_> {
     /// The backup that was not there before.
     fn arrived(
         &self,
+        catalogue: &Bucket,
         before: &BTreeSet<SnapshotId>,
         ending: Ending,
         said: &str,
     ) -> Result<SnapshotId, CliError> {
-        let catalogue = self.bucket.read()?;
         let new = catalogue.backups.iter().rev().find(|backup| !before.contains(&backup.id));
         match new {
             Some(backup) => Ok(backup.id.clone()),
@@ -304,13 +295,18 @@ impl Run<'_> {
         }
     }
 
-    /// Waits until the WAL of a new backup is in the archive, but not for long. What is missing then is a problem of it.
-    fn wait_for_wal(&self, id: &SnapshotId, wait: Duration) -> Result<Bucket, CliError> {
+    /// Waits until the WAL of a new backup is in the archive, but not for long, beginning with what was read just now. What is
+    /// missing then is a problem of it.
+    fn wait_for_wal(
+        &self,
+        id: &SnapshotId,
+        mut catalogue: Bucket,
+        wait: Duration,
+    ) -> Result<Bucket, CliError> {
         let clock = &*self.session.world.clock;
         let began = clock.monotonic();
         let [mut pause, longest] = WAL_LOOK;
         loop {
-            let catalogue = self.bucket.read()?;
             let waits = catalogue.backup(id).is_some_and(|backup| {
                 backup.problems.iter().any(|problem| problem.code == ProblemCode::WalMissing)
             });
@@ -320,6 +316,7 @@ impl Run<'_> {
             }
             clock.sleep(pause);
             pause = (pause * 2).min(longest);
+            catalogue = self.bucket.read()?;
         }
     }
 

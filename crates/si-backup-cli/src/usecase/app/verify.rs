@@ -1,16 +1,15 @@
-use super::prove::{Measured, Proved, Prover, fault_in, write_evidence};
+use super::prove::{Proved, Prover, fault_in, write_evidence};
 use super::rehearse::rehearse;
 use crate::args::VerifyArgs;
 use crate::report::{message_of, row};
 use crate::shelf::reference;
-use crate::usecase::init;
-use crate::usecase::prove::Verification;
-use crate::usecase::verify::line;
+use crate::usecase::prove::{Measured, Verification};
+use crate::usecase::verify::{line, origin_of, record_proof, row_of};
 use crate::view::VerifyRow;
 use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Report, Session, metered};
-use backup_contract::{AppSlug, CheckResult, Level, Outcome, Snapshot};
+use backup_contract::{AppSlug, CheckResult, Level, Snapshot};
 use backup_store::Store;
-use restore_guard::{ActOutcome, Action, OriginId, read_origin};
+use restore_guard::OriginId;
 
 /// Proves backups of an app's database, and writes the evidence into the control store.
 pub(in crate::usecase) fn verify(
@@ -19,10 +18,7 @@ pub(in crate::usecase) fn verify(
     app: &AppSlug,
 ) -> Result<Report, CliError> {
     let control = session.open_store()?;
-    let origin = match read_origin(&*control, &session.context)? {
-        Some(record) => record.origin,
-        None => init::claim(session, &*control, &session.home.open_signing_key()?)?,
-    };
+    let origin = origin_of(session, &*control)?;
     let environment = AppEnvironment::read(session, app)?;
     let bucket = AppBucket::open(&environment)?;
     let shelf = AppShelf::read(session, &*control, &bucket)?;
@@ -53,18 +49,10 @@ pub(in crate::usecase) fn verify(
             failure.get_or_insert(CliError::NotProved { id, level: args.level, why });
         }
         rows.push(row(&VerifyRow {
-            id: snapshot.id.clone(),
-            subject: snapshot.subject.clone(),
             checksum: proved.checksum,
-            level: verification.level,
-            outcome: verification.outcome(),
-            host: session.world.host.clone(),
-            started_at: verification.started_at,
-            finished_at: verification.finished_at,
-            checks: verification.checks,
             recovery_seconds: times.0,
             data_loss_seconds: times.1,
-            evidence,
+            ..row_of(session, snapshot, verification, evidence)
         }));
     }
     if rows.is_empty() {
@@ -125,14 +113,7 @@ impl One<'_> {
         let times = (measured.recovery_seconds, measured.data_loss_seconds);
         let evidence =
             write_evidence(session, self.control, &self.origin, snapshot, checksum, &proved, measured)?;
-        let passed = proved.verification.outcome() == Outcome::Passed;
-        let entry = session
-            .event(Action::Verify, if passed { ActOutcome::Done } else { ActOutcome::Failed })
-            .snapshot(reference(snapshot))
-            .checksum(checksum)
-            .detail("level", proved.verification.level.as_str())
-            .detail("evidence", evidence.clone());
-        session.record(&entry, Some(self.control))?;
+        record_proof(session, self.control, snapshot, checksum, &proved.verification, &evidence)?;
         Ok((proved, times, Some(evidence)))
     }
 

@@ -1,13 +1,12 @@
 use super::facts::{known, offsite};
+use super::subject::judged;
 use crate::report::message_of;
 use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
 use crate::usecase::contract;
-use crate::{AppBucket, AppEnvironment, AppShelf, Judge, Session};
-use backup_contract::{
-    AppFacts, AppSlug, ContractFacts, Known, Proof, Snapshot, SnapshotFacts, SubjectFacts,
-};
+use crate::{AppBucket, AppEnvironment, AppShelf, Session};
+use backup_contract::{AppFacts, AppSlug, ContractFacts, Known, SubjectFacts};
 use paas_state::{DeployedApp, deployed_apps};
-use restore_guard::{Standing, rehearsals_of};
+use restore_guard::rehearsals_of;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The apps of the settings, and those that run and of which the settings say nothing.
@@ -64,33 +63,16 @@ fn backups(session: &Session<'_>, slug: &AppSlug) -> SubjectFacts {
         let control = session.open_store()?;
         AppShelf::read(session, &*control, &AppBucket::open(&AppEnvironment::read(session, slug)?)?)
     };
+    let no_files = || Known::unknown("a database has no protected files");
     match shelf() {
         Err(error) => SubjectFacts::unknown(message_of(&error)),
         Ok(shelf) => SubjectFacts {
-            snapshots: Known::Known(shelf.snapshots().iter().map(|one| of_snapshot(&shelf, one)).collect()),
+            snapshots: Known::Known(
+                shelf.snapshots().iter().map(|one| judged(&shelf, one, no_files())).collect(),
+            ),
             rehearsals: Known::Known(rehearsals_of(&shelf.evidence, shelf.subject())),
             ..SubjectFacts::unknown("the retention of databases is not built yet")
         },
-    }
-}
-
-fn of_snapshot(shelf: &AppShelf, snapshot: &Snapshot) -> SnapshotFacts {
-    let standing = shelf.standing(snapshot);
-    SnapshotFacts {
-        id: snapshot.id.clone(),
-        kind: snapshot.kind,
-        started_at: snapshot.started_at,
-        checksum: snapshot.checksum,
-        restorable: snapshot.restorable(),
-        suspect: snapshot.suspect,
-        proof: standing.as_ref().and_then(Standing::proved).map(|(level, evidence)| Proof {
-            level,
-            at: evidence.record().finished_at,
-            evidence: evidence.key().to_string(),
-        }),
-        failed: shelf.failed(snapshot).is_some(),
-        sealed_to: None,
-        accounted: Known::unknown("a database has no protected files"),
     }
 }
 

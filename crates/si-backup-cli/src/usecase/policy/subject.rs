@@ -6,8 +6,8 @@ use crate::usecase::prove::accounted_in;
 use crate::usecase::retention::StatePlan;
 use crate::{CliError, Judge, Session, Shelf};
 use backup_contract::{
-    Due, Known, Level, Proof, RetentionFacts, Snapshot, SnapshotFacts, Subject, SubjectFacts, Task,
-    TierFacts, Wanted, When,
+    Accounted, Due, Known, Level, Proof, RetentionFacts, Snapshot, SnapshotFacts, Subject, SubjectFacts,
+    Task, TierFacts, Wanted, When,
 };
 use backup_store::Store;
 use chrono::{DateTime, Utc};
@@ -46,11 +46,6 @@ pub(in crate::usecase) fn state_of_shelf(
 
 fn of_snapshot(shelf: &Shelf<'_>, snapshot: &Snapshot) -> SnapshotFacts {
     let standing = shelf.standing(snapshot);
-    let proof = standing.as_ref().and_then(Standing::proved).map(|(level, evidence)| Proof {
-        level,
-        at: evidence.record().finished_at,
-        evidence: evidence.key().to_string(),
-    });
     let opened = standing.as_ref().and_then(|standing| standing.proof_of(Level::Content));
     let accounted = match opened.map(|evidence| accounted_in(&evidence.record().details)) {
         Some(Some(accounted)) => Known::Known(accounted),
@@ -59,6 +54,13 @@ fn of_snapshot(shelf: &Shelf<'_>, snapshot: &Snapshot) -> SnapshotFacts {
         }
         None => Known::unknown("the newest backup was not opened to look; 'si-backup verify' does"),
     };
+    let sealed_to = shelf.catalogue.records.get(&snapshot.id).map(|record| record.recipients);
+    SnapshotFacts { sealed_to, ..judged(shelf, snapshot, accounted) }
+}
+
+/// What is known of a snapshot, whatever it is of.
+pub(super) fn judged(shelf: &dyn Judge, snapshot: &Snapshot, accounted: Known<Accounted>) -> SnapshotFacts {
+    let standing = shelf.standing(snapshot);
     SnapshotFacts {
         id: snapshot.id.clone(),
         kind: snapshot.kind,
@@ -66,9 +68,13 @@ fn of_snapshot(shelf: &Shelf<'_>, snapshot: &Snapshot) -> SnapshotFacts {
         checksum: snapshot.checksum,
         restorable: snapshot.restorable(),
         suspect: snapshot.suspect,
-        proof,
+        proof: standing.as_ref().and_then(Standing::proved).map(|(level, evidence)| Proof {
+            level,
+            at: evidence.record().finished_at,
+            evidence: evidence.key().to_string(),
+        }),
         failed: shelf.failed(snapshot).is_some(),
-        sealed_to: shelf.catalogue.records.get(&snapshot.id).map(|record| record.recipients),
+        sealed_to: None,
         accounted,
     }
 }
