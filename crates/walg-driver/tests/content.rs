@@ -4,6 +4,7 @@
 
 mod support;
 
+use backup_contract::{Checksum, SnapshotId};
 use backup_store::{Clock, DirStore};
 use std::fs;
 use std::ops::ControlFlow;
@@ -11,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 use support::{files, fixture};
 use walg_driver::bucket::{Bucket, Root};
-use walg_driver::verify::{Content, ContentCheck};
+use walg_driver::verify::{Content, ContentCheck, Fingerprint};
 use walg_driver::{Cipher, Error, Result, SodiumKey};
 
 #[derive(Debug)]
@@ -33,14 +34,36 @@ fn check(dir: &Path, cipher: &Cipher, index: usize) -> Result<Content> {
     let (store, root) = (DirStore::open(dir).unwrap(), Root::default());
     let bucket = Bucket::read(&store, &root, cipher).unwrap();
     let read = |_| ControlFlow::Continue(());
-    ContentCheck { store: &store, root: &root, cipher, bucket: &bucket, clock: &NoTime, read: &read }
-        .run(&bucket.backups[index])
+    ContentCheck {
+        store: &store,
+        root: &root,
+        cipher,
+        bucket: &bucket,
+        clock: &NoTime,
+        threads: 2,
+        read: &read,
+    }
+    .run(&bucket.backups[index])
 }
 
 /// The checks that failed, with what they say.
 fn failed(content: &Content) -> Vec<(String, String)> {
     let failed = content.checks.iter().filter(|check| !check.ok);
     failed.map(|check| (check.name.clone(), check.detail.clone())).collect()
+}
+
+/// Each fingerprint of a chain, computed from the bucket alone.
+fn fingerprints(store: &DirStore, cipher: &Cipher, index: usize) -> Vec<(SnapshotId, Checksum)> {
+    let bucket = Bucket::read(store, &Root::default(), cipher).unwrap();
+    let mut found: Vec<(SnapshotId, Checksum)> = Vec::new();
+    for id in bucket.backups[index].chain.iter().rev() {
+        let parent = found.last().map(|(_, checksum)| *checksum);
+        let link = bucket.backup(id).unwrap();
+        let go_on = |_| ControlFlow::Continue(());
+        let computed = Fingerprint::compute(store, &Root::default(), link, parent.as_ref(), 1, &go_on);
+        found.push((id.clone(), computed.unwrap().checksum));
+    }
+    found
 }
 
 #[test]
@@ -52,6 +75,8 @@ fn what_wal_g_wrote_passes_with_its_whole_chain() {
             assert_eq!(failed(&content), [], "{name} {index}");
             assert_eq!(content.checks.len(), 4 + index, "catalogue, tars of each link, control file, WAL");
             assert_eq!(content.segments.len(), 1, "each began and ended within one");
+            let store = DirStore::open(dir.path()).unwrap();
+            assert_eq!(content.fingerprints, fingerprints(&store, &cipher, index), "of what was decoded");
         }
     }
     let hole = fixture("wal-hole");
@@ -92,8 +117,16 @@ fn damage_within_any_needed_object_is_found() {
             let longer = [&whole[..], b"x"].concat();
             for (what, bytes) in [("flipped", flipped), ("cut", cut), ("longer", longer)] {
                 fs::write(&file, bytes).unwrap();
-                let found = failed(&check(dir.path(), &cipher, 0).unwrap());
-                assert!(!found.is_empty(), "{name}: {} {what}", path.display());
+                let content = check(dir.path(), &cipher, 0).unwrap();
+                assert!(!failed(&content).is_empty(), "{name}: {} {what}", path.display());
+                // Also of an object whose decoding broke off in the middle.
+                let store = DirStore::open(dir.path()).unwrap();
+                assert_eq!(
+                    content.fingerprints,
+                    fingerprints(&store, &cipher, 0),
+                    "{} {what}",
+                    path.display()
+                );
             }
             fs::write(&file, whole).unwrap();
         }
@@ -148,6 +181,7 @@ fn it_can_be_stopped() {
         cipher: &Cipher::None,
         bucket: &bucket,
         clock: &NoTime,
+        threads: 2,
         read: &read,
     };
     assert_eq!(check.run(&bucket.backups[0]).unwrap_err().code(), "interrupted");

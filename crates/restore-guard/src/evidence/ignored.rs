@@ -93,6 +93,12 @@ pub enum WhyIgnored {
         /// The origin that it is about.
         found: crate::OriginId,
     },
+    /// It is about another snapshot of the same name, which is not there any more.
+    #[error("it is about another snapshot of that name: {reason}")]
+    OtherSnapshot {
+        /// By what they differ.
+        reason: String,
+    },
     /// It says passed at a time that has not come yet.
     #[error("it is dated {}, which is in the future", finished_at.to_rfc3339())]
     FromTheFuture {
@@ -118,6 +124,7 @@ impl WhyIgnored {
             Self::Misplaced { .. } => "misplaced",
             Self::OtherChecksum { .. } => "other-checksum",
             Self::OtherOrigin { .. } => "other-origin",
+            Self::OtherSnapshot { .. } => "other-snapshot",
             Self::FromTheFuture { .. } => "from-the-future",
         }
     }

@@ -1,4 +1,4 @@
-use super::{Evidence, Ignored, standing};
+use super::{Evidence, Ignored, WhyIgnored, standing};
 use backup_contract::{Level, Outcome, SnapshotRef, Subject};
 use chrono::{DateTime, Utc};
 use std::cmp::Ordering;
@@ -51,6 +51,20 @@ impl Records {
             }
         }
         Self { by_snapshot, ignored, ignored_by_snapshot }
+    }
+
+    /// The same without what `why` finds a reason against: that is kept as ignored.
+    #[must_use]
+    pub fn unless(self, why: impl Fn(&Evidence) -> Option<WhyIgnored>) -> Self {
+        let Self { by_snapshot, mut ignored, .. } = self;
+        let mut kept = Vec::new();
+        for evidence in by_snapshot.into_values().flatten() {
+            match why(&evidence) {
+                Some(why) => ignored.push(Ignored { key: evidence.key().clone(), why }),
+                None => kept.push(evidence),
+            }
+        }
+        Self::new(kept, ignored)
     }
 
     /// The evidence about one snapshot, oldest first.

@@ -140,6 +140,24 @@ impl<'a> Standing<'a> {
         })
     }
 
+    /// The same, for a snapshot that cannot be restored without another: what speaks against that one speaks against it.
+    ///
+    /// A pass of the snapshot's own outweighs such a failure only when it is newer and of a level that reads the other
+    /// one's bytes again: `content` or stronger. `checksum` reads those of the snapshot alone.
+    #[must_use]
+    pub fn resting_on(mut self, base: &Self) -> Self {
+        for (standing, base) in self.levels.iter_mut().zip(base.levels) {
+            let LevelStanding::Failed(failure) = base else { continue };
+            let is_outweighed = matches!(*standing, LevelStanding::Proved(proof)
+                if proof.record().level >= Level::Content
+                    && proof.record().finished_at > failure.record().finished_at);
+            if !is_outweighed {
+                *standing = base;
+            }
+        }
+        self
+    }
+
     /// What was found about the snapshot and does not count, in the order of the keys.
     #[must_use]
     pub fn ignored(&self) -> &[Ignored] {

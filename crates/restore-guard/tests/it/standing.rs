@@ -80,6 +80,50 @@ fn the_answer_names_the_evidence() {
     assert!(standing.ignored().is_empty());
 }
 
+/// What is proved of a snapshot that cannot be restored without another.
+fn resting(own: &[(Level, Outcome, i64)], base: &[(Level, Outcome, i64)]) -> Option<Level> {
+    let (own, base) = (records(own), records(base));
+    let snapshot = snapshot(1);
+    let question = Question { snapshot: &snapshot, checksum: checksum(1), origin: None, now: at(3_600) };
+    let standing = own.standing(&question).resting_on(&base.standing(&question));
+    standing.proved().map(|(level, _)| level)
+}
+
+#[test]
+fn what_speaks_against_a_base_speaks_against_what_rests_on_it() {
+    for (own, base, expected) in [
+        // Of a base that nobody looked at nothing is known, for or against.
+        (&[(R, P, 0)][..], &[][..], Some(R)),
+        (&[(T, P, 0)], &[(R, P, 1)], Some(T)),
+        (&[(R, P, 0)], &[(T, F, 1)], Some(C)),
+        (&[(R, P, 0)], &[(C, F, 1)], Some(S)),
+        (&[(R, P, 0)], &[(S, F, 1)], None),
+        // Its own bytes alone do not outweigh it, whenever they were read.
+        (&[(R, P, 0), (C, P, 2)], &[(C, F, 1)], Some(S)),
+        // Those of the base do, when they were read later.
+        (&[(T, P, 2)], &[(C, F, 1)], Some(T)),
+        (&[(T, P, 1)], &[(C, F, 1)], Some(S)),
+        (&[(R, P, 0), (T, P, 2)], &[(C, F, 1)], Some(T)),
+        // A base that was proved anew is a sound one.
+        (&[(R, P, 0)], &[(T, F, 1), (R, P, 2)], Some(R)),
+        // Its own failures stay what they are.
+        (&[(R, P, 0), (T, F, 3)], &[(R, P, 4)], Some(C)),
+    ] {
+        assert_eq!(resting(own, base), expected, "{own:?} on {base:?}");
+    }
+}
+
+#[test]
+fn what_counts_no_more_is_kept_with_the_reason() {
+    use restore_guard::WhyIgnored;
+    let all = records(&[(R, P, 0), (T, F, 1)]);
+    let left = all.unless(|evidence| {
+        let reason = "its time".to_owned();
+        (evidence.record().finished_at == at(1)).then_some(WhyIgnored::OtherSnapshot { reason })
+    });
+    assert_eq!(codes(&left, checksum(1), None, at(60)), (Some(R), vec!["other-snapshot"]));
+}
+
 fn codes(
     records: &Records,
     checksum: Checksum,

@@ -12,3 +12,4 @@ pub use bucket::AppBucket;
 pub use environment::AppEnvironment;
 pub use server::{Answers, AppServer};
 pub use shelf::AppShelf;
+pub(crate) use shelf::cluster_detail;

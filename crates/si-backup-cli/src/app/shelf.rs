@@ -3,10 +3,11 @@ use crate::judge::Judge;
 use crate::place::origin_meant;
 use crate::shelf::{find, reference};
 use crate::{CliError, Session};
-use backup_contract::{Checksum, Level, Snapshot, Subject};
+use backup_contract::{Checksum, Level, Snapshot, SnapshotId, Subject};
 use backup_store::Store;
 use chrono::{DateTime, Utc};
-use restore_guard::{Ledger, PinSet, Pins, Question, Records, Scope, Standing};
+use restore_guard::{Evidence, Ledger, PinSet, Pins, Question, Records, Scope, Standing, WhyIgnored};
+use serde_json::Value;
 use walg_driver::bucket::{Backup, Bucket};
 
 /// The backups of an app's database with what is known about them: the catalogue of its bucket, and evidence and pins of
@@ -50,6 +51,7 @@ impl AppShelf {
         let ledger = Ledger::new(control, &context);
         let ledger = origin.as_ref().map_or(ledger, |origin| ledger.of_origin(origin));
         let evidence = ledger.read(&Scope::Subject(subject.clone()), &session.trusted()?)?;
+        let evidence = evidence.unless(|evidence| of_another_cluster(evidence, &catalogue));
         let pins = Pins::new(control, &context).read(Some(&subject))?;
         let bucket = catalogue;
         let snapshots = bucket.backups.iter().map(|backup| backup.snapshot(&subject));
@@ -79,6 +81,24 @@ impl AppShelf {
         &self.snapshots
     }
 
+    /// The backup of a name.
+    fn snapshot(&self, id: &SnapshotId) -> Option<&Snapshot> {
+        self.snapshots.iter().find(|snapshot| snapshot.id == *id)
+    }
+
+    /// How far a backup is proved, whatever is known of those that it is a delta of.
+    fn own_standing(&self, snapshot: &Snapshot) -> Option<Standing<'_>> {
+        let checksum = snapshot.checksum?;
+        let snapshot = &reference(snapshot);
+        Some(self.evidence.standing(&Question { snapshot, checksum, origin: None, now: self.now }))
+    }
+
+    /// Whether nothing speaks against a full that a delta could hang on.
+    #[must_use]
+    pub fn is_sound(&self, full: &SnapshotId) -> bool {
+        self.snapshot(full).is_some_and(|full| self.failed(full).is_none())
+    }
+
     /// The newest of which everything is there.
     #[must_use]
     pub fn newest_restorable(&self) -> Option<&Snapshot> {
@@ -106,19 +126,39 @@ impl AppShelf {
     }
 }
 
-/// The fingerprint under which a backup was first proved: no engine records one, so the evidence does. Who changes a bucket
-/// changes no evidence, and what is read later is held against this.
+/// The fingerprint under which a backup was first looked at: no engine records one, so the evidence does, whether it passed
+/// or failed. Who changes a bucket changes no evidence, and what is read later is held against this.
 fn recorded(evidence: &Records, snapshot: &Snapshot) -> Option<Checksum> {
     let of = evidence.of(&reference(snapshot));
-    let first = of.iter().find(|evidence| evidence.passed() && evidence.record().level >= Level::Checksum);
+    let first = of.iter().find(|evidence| evidence.record().level >= Level::Checksum);
     first.map(|evidence| evidence.record().checksum)
 }
 
+/// Under which name evidence tells of which cluster the backup is.
+const CLUSTER: &str = "cluster";
+
+/// What evidence tells besides: a new cluster in an emptied bucket gives its backups the names of the old one's.
+pub(crate) fn cluster_detail(backup: &Backup) -> Option<(String, Value)> {
+    let system = backup.sentinel.as_ref()?.system_identifier?;
+    // A number of JSON is a float to many.
+    Some((CLUSTER.to_owned(), Value::String(system.to_string())))
+}
+
+fn of_another_cluster(evidence: &Evidence, catalogue: &Bucket) -> Option<WhyIgnored> {
+    let backup = catalogue.backup(&evidence.record().id)?;
+    let (_, here) = cluster_detail(backup)?;
+    let there = evidence.record().details.get(CLUSTER).filter(|there| **there != here)?;
+    let (there, here) = (there.as_str().unwrap_or("?"), here.as_str().unwrap_or("?"));
+    Some(WhyIgnored::OtherSnapshot { reason: format!("of the cluster {there}, and this one is of {here}") })
+}
+
 impl Judge for AppShelf {
+    /// Its own standing, on that of everything that it is a delta of.
     fn standing(&self, snapshot: &Snapshot) -> Option<Standing<'_>> {
-        let checksum = snapshot.checksum?;
-        let snapshot = &reference(snapshot);
-        Some(self.evidence.standing(&Question { snapshot, checksum, origin: None, now: self.now }))
+        let own = self.own_standing(snapshot)?;
+        let bases = self.backup(snapshot).into_iter().flat_map(|backup| &backup.chain);
+        let bases = bases.filter(|id| **id != snapshot.id).filter_map(|id| self.snapshot(id));
+        Some(bases.filter_map(|base| self.own_standing(base)).fold(own, |own, base| own.resting_on(&base)))
     }
 
     fn locked_until(&self, _snapshot: &Snapshot) -> Result<Option<DateTime<Utc>>, CliError> {

@@ -95,22 +95,27 @@ pub(super) fn row_of(
     }
 }
 
-/// Puts a verification whose evidence is written into the trail.
+/// Puts a verification into the trail; one without a checksum found nothing that evidence could be about.
 pub(super) fn record_proof(
     session: &Session<'_>,
     store: &dyn Store,
     snapshot: &Snapshot,
-    checksum: Checksum,
+    checksum: Option<Checksum>,
     verification: &Verification,
-    evidence: &str,
+    evidence: Option<&str>,
 ) -> Result<(), CliError> {
     let passed = verification.outcome() == Outcome::Passed;
-    let entry = session
+    let mut entry = session
         .event(Action::Verify, if passed { ActOutcome::Done } else { ActOutcome::Failed })
         .snapshot(reference(snapshot))
-        .checksum(checksum)
-        .detail("level", verification.level.as_str())
-        .detail("evidence", evidence.to_owned());
+        .detail("level", verification.level.as_str());
+    if let Some(checksum) = checksum {
+        entry = entry.checksum(checksum);
+    }
+    entry = match evidence {
+        Some(evidence) => entry.detail("evidence", evidence.to_owned()),
+        None => entry.detail("why", verification.failure().unwrap_or_default()),
+    };
     session.record(&entry, Some(store))
 }
 
@@ -183,7 +188,7 @@ impl One<'_> {
             return Ok(Verified::Gone);
         }
         let evidence = write_evidence(session, self.store, &record, &self.origin, &verification)?;
-        record_proof(session, self.store, snapshot, record.checksum, &verification, &evidence)?;
+        record_proof(session, self.store, snapshot, Some(record.checksum), &verification, Some(&evidence))?;
         Ok(Verified::Signed(verification, evidence))
     }
 

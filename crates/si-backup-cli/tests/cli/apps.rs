@@ -125,9 +125,55 @@ fn a_changed_object_is_found_by_its_fingerprint_and_speaks_against_the_backup() 
     let listed = host.json(["list", "--app", "shop"]).expect(0).data();
     assert_eq!(listed[1]["failed"]["level"], "checksum");
     assert_eq!(listed[1]["verified"]["level"], "stored");
-    // Its child is recognised by its own bytes and its parent's recorded fingerprint; its content is not sound.
-    let child = host.json(["verify", "LATEST", "--app", "shop", "--level", "checksum"]).expect(0).row();
-    assert_eq!(child["outcome"], "passed");
+}
+
+/// A delta is not better than what it is a delta of, and who reads it to the end reads that too.
+#[test]
+fn what_speaks_against_a_full_speaks_against_its_deltas() {
+    let (host, bucket) = with_bucket("plain");
+    let proved = host.json(["verify", "--app", "shop", "--all"]).expect(0).data();
+    assert_eq!(field(&proved, "outcome"), ["passed"; 3]);
+    host.json(["status", "--app", "shop"]).expect(0);
+    let list = bucket.join("basebackups_005/base_000000010000000000000002/files_metadata.json");
+    let sound = fs::read(&list).unwrap();
+    fs::write(&list, [&sound[..], b" "].concat()).unwrap();
+    // At level `checksum` a delta is recognised by its own bytes and its parent's recorded fingerprint.
+    host.json(["verify", "LATEST", "--app", "shop", "--level", "checksum"]).expect(0);
+    let row = host.json(["verify", "LATEST", "--app", "shop"]).expect(12).row();
+    assert_eq!((&row["level"], &row["outcome"]), (&"checksum".into(), &"failed".into()));
+    let said = row["checks"][1]["detail"].as_str().unwrap();
+    assert!(said.contains("the fingerprint of 'base_000000010000000000000002' is"), "{said}");
+    // Nobody looked at the other delta, and at the full only for the sake of this one.
+    let listed = host.json(["list", "--app", "shop"]).expect(0).data();
+    for row in &listed {
+        assert_eq!(row["failed"]["level"], "checksum", "{row:#}");
+        assert_eq!(row["verified"]["level"], "stored", "{row:#}");
+    }
+    host.json(["status", "--app", "shop"]).expect(10).error("not-proved");
+    // The delta's own bytes do not mend it; those of the full do, once they are what they were.
+    host.json(["verify", "LATEST", "--app", "shop", "--level", "checksum"]).expect(0);
+    let of_newest = || host.json(["list", "--app", "shop"]).expect(0).data()[2].clone();
+    assert_eq!(of_newest()["failed"]["level"], "checksum");
+    fs::write(&list, sound).unwrap();
+    host.json(["verify", "LATEST", "--app", "shop"]).expect(0);
+    assert_eq!(of_newest()["verified"]["level"], "content");
+    assert!(of_newest()["failed"].is_null());
+}
+
+/// An emptied bucket, and another cluster that gives its backups the names of the old one's.
+#[test]
+fn evidence_of_another_clusters_backup_says_nothing_about_this_one() {
+    let (host, bucket) = with_bucket("plain");
+    host.json(["verify", "--app", "shop", "--all"]).expect(0);
+    fs::remove_dir_all(&bucket).unwrap();
+    copy(&fixture("wal-hole"), &bucket);
+    let id = "base_000000010000000000000002";
+    let listed = host.json(["list", "--app", "shop"]).expect(0).data();
+    assert_eq!((&listed[0]["id"], &listed[0]["verified"]), (&id.into(), &Value::Null));
+    let shown = host.json(["show", id, "--app", "shop"]).expect(0).row();
+    assert_eq!(shown["evidence"], Value::Array(vec![]));
+    let row = host.json(["verify", id, "--app", "shop"]).expect(0).row();
+    assert_eq!(row["outcome"], "passed", "{row:#}");
 }
 
 #[test]
@@ -143,9 +189,35 @@ fn a_tar_that_is_cut_fails_at_the_level_where_that_can_be_seen() {
         let row = host.json(["verify", id, "--app", "shop"]).expect(12).row();
         assert_eq!((&row["level"], &row["outcome"]), (&"content".into(), &"failed".into()), "{id}");
     }
+    assert_eq!(host.json(["list", "--app", "shop"]).expect(0).data()[0]["failed"]["level"], "content");
     fs::remove_file(&part).unwrap();
     let row = host.json(["verify", id, "--app", "shop"]).expect(12).row();
     assert_eq!(row["level"], "stored");
+}
+
+/// The first that is known of a backup is that it is broken.
+#[test]
+fn a_first_verification_that_fails_is_shown_and_in_the_trail() {
+    let (host, bucket) = with_bucket("plain");
+    let part = bucket.join("basebackups_005/base_000000010000000000000002/tar_partitions/part_001.tar.zst");
+    let bytes = fs::read(&part).unwrap();
+    fs::write(&part, &bytes[..bytes.len() / 2]).unwrap();
+    let row = host.json(["verify", "LATEST", "--app", "shop"]).expect(12).row();
+    assert!(row["evidence"].is_string(), "{row:#}");
+    let listed = host.json(["list", "--app", "shop"]).expect(0).data();
+    assert_eq!(listed[2]["failed"]["level"], "content", "{:#}", listed[2]);
+    assert_eq!(listed[0]["failed"]["level"], "content", "the full was read for its sake: {:#}", listed[0]);
+    assert_eq!(listed[1]["failed"], Value::Null, "nobody has looked at the other delta");
+    let said = host.run(["status", "--app", "shop"]).expect(10).stdout;
+    assert!(said.contains("proved      no: failed at level 'content'"), "{said}");
+    // Also where nothing was read that could be recognised.
+    fs::remove_file(&part).unwrap();
+    let row =
+        host.json(["verify", "base_000000010000000000000004_D_000000010000000000000002", "--app", "shop"]);
+    assert!(row.expect(12).row()["evidence"].is_null());
+    let trail = host.json(["audit", "list"]).expect(0).data();
+    let failed = trail.iter().filter(|row| row["action"] == "verify" && row["outcome"] == "failed");
+    assert_eq!(failed.count(), 3, "the delta, its full, and the delta of which nothing was read");
 }
 
 #[test]

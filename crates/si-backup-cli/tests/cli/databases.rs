@@ -84,9 +84,11 @@ fn a_database_in_s3() {
 fn a_check_that_fails_is_no_proof_of_a_restore() {
     let Some(database) = Database::in_a_directory() else { return };
     database.json(&["run", "--app", "shop"]).expect(0);
+    database.json(&["verify", "--app", "shop"]).expect(0);
+    // What was once rehearsed is worth nothing once it fails.
+    database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
     database.sql("delete from orders");
     database.sql("select pg_switch_wal()");
-    database.json(&["verify", "--app", "shop"]).expect(0);
     // Once the deletion has arrived.
     let failed = (0..50).find_map(|_| {
         let ran = database.json(&["verify", "--app", "shop", "--level", "restore"]);
@@ -102,6 +104,47 @@ fn a_check_that_fails_is_no_proof_of_a_restore() {
     let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
     assert_eq!(listed[0]["verified"]["level"], "content", "its bytes are as good as before");
     assert_eq!(listed[0]["failed"]["level"], "restore");
+    database.json(&["status", "--app", "shop"]).expect(10).error("not-proved");
+    let status = database.run(&["status", "--app", "shop"]).expect(10).stdout;
+    assert!(
+        status.contains("nobody has rehearsed") && status.contains("; a verification failed on"),
+        "{status}"
+    );
+}
+
+/// How long it takes to be back is what the newest rehearsal took that still stands; and what the archive has not got yet
+/// is lost with the host, however new the objects are that it has.
+#[test]
+fn a_status_promises_no_more_than_there_is() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.json(&["run", "--app", "shop"]).expect(0);
+    database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    let status = database.run(&["status", "--app", "shop"]).expect(0).stdout;
+    assert!(
+        status.contains(", is back in about ") && status.contains("server      PostgreSQL 15"),
+        "{status}"
+    );
+    let age = || database.json(&["status", "--app", "shop"]).row()["age_seconds"].as_i64().unwrap();
+    database.set("archive_command", "/bin/false");
+    database.sql("select pg_switch_wal()");
+    database.sql("insert into orders values (0)");
+    database.sql("select pg_switch_wal()");
+    // As if the first of them had waited for hours.
+    let waiting = database.oldest_waiting_segment();
+    std::fs::File::options()
+        .write(true)
+        .open(&waiting)
+        .unwrap()
+        .set_modified(std::time::SystemTime::now() - Duration::from_hours(5))
+        .unwrap();
+    assert!(age() >= 5 * 3_600, "{}", age());
+    let status = database.run(&["status", "--app", "shop"]).stdout;
+    assert!(status.starts_with("if this host were lost now: shop loses 5 h"), "{status}");
+    assert!(status.contains("to be archived, the oldest for 5 h"), "{status}");
+    database.stop();
+    let status = database.run(&["status", "--app", "shop"]).stdout;
+    assert!(status.starts_with("if this host were lost now: shop loses at least "), "{status}");
+    assert!(status.contains("server      not asked: "), "{status}");
 }
 
 #[test]

@@ -146,6 +146,13 @@ impl Database {
         self.must("pg_ctl", &["--wait", "--mode=immediate", "stop", "-D"], &self.data());
     }
 
+    /// The file that says that a segment waits to be archived, the oldest of them.
+    pub(crate) fn oldest_waiting_segment(&self) -> PathBuf {
+        let status = self.data().join("pg_wal/archive_status");
+        let names = fs::read_dir(status).unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.extension().is_some_and(|end| end == "ready")).min().unwrap()
+    }
+
     /// A setting of the running server.
     pub(crate) fn set(&self, name: &str, value: &str) {
         self.sql(&format!("alter system set {name} = '{value}'"));

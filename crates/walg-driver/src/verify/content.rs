@@ -1,12 +1,16 @@
 use super::control::Control;
+use super::digested::Digested;
+use super::fingerprint::{Fingerprint, ObjectDigest};
 use super::tar;
 use crate::bucket::{Backup, Bucket, Names, Root, lists_of};
 use crate::codec::{Cipher, Compression};
+use crate::several::several;
 use crate::wal::{Expected, Pages, SegmentName, check_pages};
 use crate::{Error, Result};
-use backup_contract::{CheckResult, SnapshotId};
+use backup_contract::{CheckResult, Checksum, SnapshotId};
 use backup_store::{Clock, Key, Store};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
@@ -26,6 +30,8 @@ pub struct ContentCheck<'a> {
     pub bucket: &'a Bucket,
     /// For measuring.
     pub clock: &'a dyn Clock,
+    /// How many objects are read at once.
+    pub threads: usize,
     /// Is told of stored bytes as they pass, and decides whether to go on.
     pub read: &'a (dyn Fn(u64) -> ControlFlow<()> + Sync),
 }
@@ -35,6 +41,11 @@ pub struct ContentCheck<'a> {
 pub struct Content {
     /// What was asked, and the answers.
     pub checks: Vec<CheckResult>,
+    /// Those of the checks that are about what the backup is a delta of.
+    pub bases: Vec<(SnapshotId, CheckResult)>,
+    /// The fingerprint of each backup of the chain, the full first, of the very bytes that were decoded; those behind an
+    /// object that is not there are not known.
+    pub fingerprints: Vec<(SnapshotId, Checksum)>,
     /// The WAL that the backup needs, as it was decoded: the same segment pushed again has other stored bytes.
     pub segments: Vec<SegmentDigest>,
 }
@@ -88,6 +99,7 @@ impl ContentCheck<'_> {
         checks.push(
             self.asked("catalogue", "everything that a restore needs is listed".into(), || Ok(catalogue))?,
         );
+        let (mut links, mut bases) = (Vec::new(), Vec::new());
         for id in &backup.chain {
             let Some(link) = self.bucket.backup(id) else { continue };
             let name = if *id == backup.id { "tars".to_owned() } else { format!("tars of {id}") };
@@ -95,13 +107,41 @@ impl ContentCheck<'_> {
                 "{} decoded to the end, with the files of their list",
                 count(link.parts.len(), "tar")
             );
-            checks.push(self.asked(&name, said, || self.tars(link))?);
+            let mut decoded = None;
+            let check = self.asked(&name, said, || {
+                let tars = decoded.insert(self.tars(link)?);
+                Ok(std::mem::take(&mut tars.faults))
+            })?;
+            if *id != backup.id {
+                bases.push((id.clone(), check.clone()));
+            }
+            checks.push(check);
+            links.extend(decoded.map(|tars| (link, tars)));
         }
+        let control = links.first_mut().and_then(|(_, tars)| tars.control.take());
         let said = "of the cluster and version that the sentinel says".into();
-        checks.push(self.asked("pg-control", said, || self.control(backup))?);
+        checks.push(self.asked("pg-control", said, || Ok(control_faults(backup, control)))?);
         let said = "each segment from start to finish decoded, page by page".into();
         checks.push(self.asked("wal", said, || self.wal(backup, &mut segments))?);
-        Ok(Content { checks, segments })
+        Ok(Content { checks, bases, fingerprints: self.recognise(links)?, segments })
+    }
+
+    /// The fingerprints of a chain whose objects were read, the full first.
+    fn recognise(&self, links: Vec<(&Backup, Tars)>) -> Result<Vec<(SnapshotId, Checksum)>> {
+        let mut found: Vec<(SnapshotId, Checksum)> = Vec::new();
+        for (link, mut tars) in links.into_iter().rev() {
+            let covered = Fingerprint::covers(self.root, link)?;
+            let objects: Option<Vec<_>> = covered.iter().map(|key| tars.digests.remove(key)).collect();
+            let parent = found.last().map(|(_, checksum)| *checksum);
+            let is_first = link.chain.len() == 1;
+            let Some(objects) = objects.filter(|_| link.sentinel.is_some() && (is_first || parent.is_some()))
+            else {
+                break;
+            };
+            let fingerprint = Fingerprint::of(self.root, link, objects, parent.as_ref())?;
+            found.push((link.id.clone(), fingerprint.checksum));
+        }
+        Ok(found)
     }
 
     fn asked(
@@ -124,88 +164,85 @@ impl ContentCheck<'_> {
         Ok(CheckResult { name: name.to_owned(), ok: faults.is_empty(), detail, duration_ms })
     }
 
-    /// What is wrong with the tars of one backup.
-    fn tars(&self, backup: &Backup) -> Result<Vec<String>> {
-        let mut faults = Vec::new();
-        let lists = match self.lists(&backup.id) {
+    /// Reads everything of one backup, and holds its tars against its list of files.
+    fn tars(&self, backup: &Backup) -> Result<Tars> {
+        let mut tars = Tars::default();
+        let lists = match self.lists(backup, &mut tars.digests) {
             Ok(lists) => lists,
             Err(Fault::Wrong(why)) => {
-                faults.push(why);
+                tars.faults.push(why);
                 None
             }
             Err(Fault::Failed(error)) => return Err(error),
         };
-        for part in &backup.parts {
-            let contents = match self.tar(&backup.id, &part.name) {
+        let read = several(&backup.parts, self.threads, |part, _| self.tar(&backup.id, &part.name))?;
+        for (part, (contents, digest)) in backup.parts.iter().zip(read) {
+            tars.digests.extend(digest.map(|digest| (digest.key.clone(), digest)));
+            let is_control = Compression::split(&part.name).0 == "pg_control.tar";
+            let contents = match contents {
                 Ok(contents) => contents,
-                Err(Fault::Wrong(why)) => {
-                    faults.push(format!("'{}': {why}", part.name));
+                Err(why) => {
+                    if is_control {
+                        tars.control = Some(Err(why.clone()));
+                    }
+                    tars.faults.push(format!("'{}': {why}", part.name));
                     continue;
                 }
-                Err(Fault::Failed(error)) => return Err(error),
             };
             let listed = lists.iter().flatten().find(|(name, _)| part.is_listed_as(name));
             if let Some((_, names)) = listed.filter(|(_, names)| *names != contents.names) {
                 let (has, of) = (contents.names.count, names.count);
                 let why = if has == of { "other files than" } else { "not the files of" };
-                faults.push(format!("'{}' holds {why} its list: {has} instead of {of}", part.name));
+                tars.faults.push(format!("'{}' holds {why} its list: {has} instead of {of}", part.name));
+            }
+            if is_control {
+                tars.control = Some(contents.control.ok_or_else(|| "its tar does not hold it".into()));
             }
         }
-        Ok(faults)
+        Ok(tars)
     }
 
     /// The files of each tar as the list of files names them; `None` where the engine wrote none.
-    fn lists(&self, id: &SnapshotId) -> std::result::Result<Option<Vec<(String, Names)>>, Fault> {
-        let Some(backup) = self.bucket.backup(id).filter(|backup| backup.has_files_metadata()) else {
+    fn lists(
+        &self,
+        backup: &Backup,
+        digests: &mut BTreeMap<Key, ObjectDigest>,
+    ) -> std::result::Result<Option<Vec<(String, Names)>>, Fault> {
+        if !backup.has_files_metadata() {
             return Ok(None);
-        };
-        let key = self.root.files_metadata(&backup.id).map_err(Error::from)?;
-        match lists_of(self.stored(&key)?) {
-            Ok(lists) => Ok(Some(lists)),
-            Err(e) if e.is_io() => Err(backup_store::Error::from_io(e.into(), "read", key.as_str()).into()),
-            Err(e) => Err(Fault::Wrong(format!("the list of files cannot be used: {e}"))),
         }
+        let key = self.root.files_metadata(&backup.id).map_err(Error::from)?;
+        let mut stored = self.stored(&key)?;
+        let lists = match lists_of(&mut stored) {
+            Ok(lists) => Ok(Some(lists)),
+            Err(e) if e.is_io() => {
+                return Err(backup_store::Error::from_io(e.into(), "read", key.as_str()).into());
+            }
+            Err(e) => Err(Fault::Wrong(format!("the list of files cannot be used: {e}"))),
+        };
+        digests.insert(key, stored.finish()?);
+        lists
     }
 
-    fn tar(&self, id: &SnapshotId, name: &str) -> std::result::Result<tar::Contents, Fault> {
-        let key = self.root.part(id, name).map_err(Error::from)?;
-        let stored = self.stored(&key)?;
-        let opened = self.cipher.open(Compression::split(name).1, stored);
-        opened.and_then(tar::read).map_err(fault_of)
-    }
-
-    /// What is wrong with the control file.
-    fn control(&self, backup: &Backup) -> Result<Vec<String>> {
-        let tar = backup.parts.iter().find(|part| Compression::split(&part.name).0 == "pg_control.tar");
-        let Some(tar) = tar else { return Ok(vec!["there is no tar of pg_control".into()]) };
-        let contents = match self.tar(&backup.id, &tar.name) {
-            Ok(contents) => contents,
-            Err(Fault::Wrong(why)) => return Ok(vec![why]),
+    /// What a tar holds, or what is wrong with it, and by what its bytes are recognised, where it is there.
+    fn tar(
+        &self,
+        id: &SnapshotId,
+        name: &str,
+    ) -> Result<(std::result::Result<tar::Contents, String>, Option<ObjectDigest>)> {
+        let key = self.root.part(id, name)?;
+        let mut stored = match self.stored(&key) {
+            Ok(stored) => stored,
+            Err(Fault::Wrong(why)) => return Ok((Err(why), None)),
             Err(Fault::Failed(error)) => return Err(error),
         };
-        let Some(bytes) = contents.control else { return Ok(vec!["its tar does not hold it".into()]) };
-        let Some(control) = Control::parse(&bytes) else {
-            return Ok(vec!["its checksum is not that of its bytes".into()]);
+        let opened = self.cipher.open(Compression::split(name).1, &mut stored);
+        let contents = match opened.and_then(tar::read).map_err(fault_of) {
+            Ok(contents) => Ok(contents),
+            Err(Fault::Wrong(why)) => Err(why),
+            Err(Fault::Failed(error)) => return Err(error),
         };
-        let Some(sentinel) = &backup.sentinel else { return Ok(Vec::new()) };
-        let mut faults = Vec::new();
-        if let Some(system) = sentinel.system_identifier.filter(|system| *system != control.system_identifier)
-        {
-            faults.push(format!(
-                "it is of the cluster {}, and the sentinel of {system}",
-                control.system_identifier
-            ));
-        }
-        if let Some(version) = sentinel.pg_version.filter(|version| control.fits(*version) == Some(false)) {
-            faults.push(format!(
-                "no server of version {version} writes control files of version {}",
-                control.version
-            ));
-        }
-        if let Some(timeline) = backup.timeline.filter(|timeline| *timeline != control.timeline) {
-            faults.push(format!("it is of timeline {}, and the backup of {timeline}", control.timeline));
-        }
-        Ok(faults)
+        Ok((contents, Some(stored.finish()?)))
     }
 
     /// What is wrong with the WAL from a backup's start to its finish.
@@ -250,9 +287,48 @@ impl ContentCheck<'_> {
         Err(Fault::Wrong("it is not there".into()))
     }
 
-    fn stored(&self, key: &Key) -> std::result::Result<impl Read + use<'_>, Fault> {
-        Ok(Told { inner: self.store.open(key, None, 0)?, read: self.read })
+    fn stored(&self, key: &Key) -> std::result::Result<Digested<'_>, Fault> {
+        Ok(Digested::open(self.store, key, self.read)?)
     }
+}
+
+/// What was read of one backup.
+#[derive(Default)]
+struct Tars {
+    faults: Vec<String>,
+    /// The control file, or why it is not to be had; none where no tar should hold it.
+    control: Option<std::result::Result<Vec<u8>, String>>,
+    digests: BTreeMap<Key, ObjectDigest>,
+}
+
+/// What is wrong with the control file.
+fn control_faults(backup: &Backup, control: Option<std::result::Result<Vec<u8>, String>>) -> Vec<String> {
+    let bytes = match control {
+        Some(Ok(bytes)) => bytes,
+        Some(Err(why)) => return vec![why],
+        None => return vec!["there is no tar of pg_control".into()],
+    };
+    let Some(control) = Control::parse(&bytes) else {
+        return vec!["its checksum is not that of its bytes".into()];
+    };
+    let Some(sentinel) = &backup.sentinel else { return Vec::new() };
+    let mut faults = Vec::new();
+    if let Some(system) = sentinel.system_identifier.filter(|system| *system != control.system_identifier) {
+        faults.push(format!(
+            "it is of the cluster {}, and the sentinel of {system}",
+            control.system_identifier
+        ));
+    }
+    if let Some(version) = sentinel.pg_version.filter(|version| control.fits(*version) == Some(false)) {
+        faults.push(format!(
+            "no server of version {version} writes control files of version {}",
+            control.version
+        ));
+    }
+    if let Some(timeline) = backup.timeline.filter(|timeline| *timeline != control.timeline) {
+        faults.push(format!("it is of timeline {}, and the backup of {timeline}", control.timeline));
+    }
+    faults
 }
 
 /// What a reader failed with: the store's own errors say nothing of the object, every other one does.
@@ -265,22 +341,6 @@ fn fault_of(error: io::Error) -> Fault {
 
 fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// A reader that tells how far it is.
-struct Told<'a> {
-    inner: Box<dyn Read + Send + 'a>,
-    read: &'a (dyn Fn(u64) -> ControlFlow<()> + Sync),
-}
-
-impl Read for Told<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        if (self.read)(count as u64).is_break() {
-            return Err(backup_store::Error::Interrupted("reading a backup").into_io());
-        }
-        Ok(count)
-    }
 }
 
 /// A reader that hashes what passes.

@@ -2,6 +2,7 @@
 
 mod content;
 pub(crate) mod control;
+mod digested;
 mod fingerprint;
 mod tar;
 

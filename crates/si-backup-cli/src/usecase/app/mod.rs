@@ -5,6 +5,7 @@ mod list;
 mod prove;
 mod rehearse;
 mod run;
+mod service;
 mod show;
 mod status;
 mod verify;

@@ -1,3 +1,4 @@
+use crate::app::cluster_detail;
 use crate::report::message_of;
 use crate::shelf::reference;
 use crate::usecase::prove::{About, Measured, Verification, millis, sign};
@@ -10,6 +11,7 @@ use restore_guard::OriginId;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::time::Duration;
 use walg_driver::bucket::{Backup, Bucket};
 use walg_driver::verify::{ContentCheck, Fingerprint, SegmentDigest};
 
@@ -23,6 +25,21 @@ pub(super) struct Proved {
     pub(super) checksum: Option<Checksum>,
     /// The WAL that the backup needs, where it was decoded.
     pub(super) segments: Vec<SegmentDigest>,
+    /// What was found wrong with what the backup is a delta of: that speaks against every delta of it.
+    pub(super) bases: Vec<Accused>,
+}
+
+/// A backup that was read for the sake of another, and is not what it should be.
+pub(super) struct Accused {
+    pub(super) id: SnapshotId,
+    pub(super) level: Level,
+    pub(super) check: CheckResult,
+}
+
+impl Accused {
+    fn of(level: Level, id: &SnapshotId, check: &CheckResult) -> Self {
+        Self { id: id.clone(), level, check: check.clone() }
+    }
 }
 
 /// What proves backups of one bucket.
@@ -45,11 +62,10 @@ impl<'a> Prover<'a> {
     pub(super) fn bytes(&self, backup: &Backup, level: Level) -> u64 {
         let links = || backup.chain.iter().filter_map(|id| self.catalogue.backup(id));
         let is_fingerprinted = |link: &&Backup| link.id == backup.id || !self.known.contains_key(&link.id);
-        let fingerprinted: u64 = links().filter(is_fingerprinted).map(|link| link.bytes).sum();
         match level {
             Level::Stored => 0,
-            Level::Checksum => fingerprinted,
-            Level::Content | Level::Restore => fingerprinted + links().map(|link| link.bytes).sum::<u64>(),
+            Level::Checksum => links().filter(is_fingerprinted).map(|link| link.bytes).sum(),
+            Level::Content | Level::Restore => links().map(|link| link.bytes).sum(),
         }
     }
 
@@ -65,49 +81,98 @@ impl<'a> Prover<'a> {
     ) -> Result<Proved, CliError> {
         let clock = &*self.session.world.clock;
         let (began, started_at) = (clock.monotonic(), self.session.now());
-        let recorded = self.known.get(&backup.id).copied();
-        let mut checks = vec![stored(backup)];
-        let mut checksum = recorded;
-        let mut segments = Vec::new();
-        let mut reached = Level::Stored;
-        if level >= Level::Checksum && checks.iter().all(|check| check.ok) {
-            reached = Level::Checksum;
-            let step = clock.monotonic();
-            let found = self.fingerprint(backup, meter)?;
-            let ok = recorded.is_none_or(|recorded| recorded == found);
-            let detail = match recorded {
-                None => format!("every byte read; recognised by {found} from now on"),
-                Some(_) if ok => "every byte read, and the fingerprint is the recorded one".to_owned(),
-                Some(recorded) => {
-                    format!("its fingerprint is {found}, and {recorded} was recorded: it was changed")
-                }
-            };
-            checksum = recorded.or(Some(found));
-            let took = clock.monotonic().saturating_sub(step);
-            checks.push(CheckResult { name: "fingerprint".into(), ok, detail, duration_ms: millis(took) });
-        }
-        if level >= Level::Content && checks.iter().all(|check| check.ok) {
-            reached = Level::Content;
-            let read = |bytes| told(meter, bytes);
-            let content = ContentCheck {
-                store: &*self.bucket.store,
-                root: &self.bucket.root,
-                cipher: &self.bucket.cipher,
-                bucket: self.catalogue,
-                clock,
-                read: &read,
-            };
-            let found = content.run(backup)?;
-            checks.extend(found.checks);
-            segments = found.segments;
-        }
+        let mut found = Found::new(stored(backup));
+        let checksum = self.known.get(&backup.id).copied();
+        let checksum = match level {
+            Level::Stored => checksum,
+            _ if found.has_failed() => checksum,
+            Level::Checksum => {
+                let fingerprints = vec![(backup.id.clone(), self.fingerprint(backup, meter)?)];
+                self.recognise(backup, &fingerprints, clock.monotonic().saturating_sub(began), &mut found)
+            }
+            Level::Content | Level::Restore => self.open(backup, meter, &mut found)?,
+        };
         let took = clock.monotonic().saturating_sub(began);
         let finished_at = started_at + TimeDelta::from_std(took).unwrap_or_default();
+        let Found { reached, checks, segments, bases } = found;
         Ok(Proved {
             verification: Verification { level: reached, checks, started_at, finished_at, accounted: None },
             checksum,
             segments,
+            bases,
         })
+    }
+
+    /// Reads everything that a restore of a backup needs, and decodes it. Returns by what it is recognised.
+    fn open(
+        &mut self,
+        backup: &Backup,
+        meter: &Meter<'_>,
+        found: &mut Found,
+    ) -> Result<Option<Checksum>, CliError> {
+        let clock = &*self.session.world.clock;
+        let read = |bytes| told(meter, bytes);
+        let content = ContentCheck {
+            store: &*self.bucket.store,
+            root: &self.bucket.root,
+            cipher: &self.bucket.cipher,
+            bucket: self.catalogue,
+            clock,
+            threads: AT_ONCE,
+            read: &read,
+        };
+        let began = clock.monotonic();
+        let content = content.run(backup)?;
+        let took = clock.monotonic().saturating_sub(began);
+        let checksum = self.recognise(backup, &content.fingerprints, took, found);
+        // What other bytes decode to says nothing of those that were recorded.
+        if !found.has_failed() {
+            found.reached = Level::Content;
+            found.checks.extend(content.checks);
+            found.segments = content.segments;
+            let faulty = content.bases.iter().filter(|(_, check)| !check.ok);
+            found.bases.extend(faulty.map(|(id, check)| Accused::of(Level::Content, id, check)));
+        }
+        Ok(checksum)
+    }
+
+    /// Holds the fingerprints of what was read just now, the backup's own last, against those that were recorded. Returns the
+    /// one that the backup goes by.
+    fn recognise(
+        &mut self,
+        backup: &Backup,
+        read: &[(SnapshotId, Checksum)],
+        took: Duration,
+        found: &mut Found,
+    ) -> Option<Checksum> {
+        found.reached = Level::Checksum;
+        let check =
+            |ok, detail| CheckResult { name: "fingerprint".into(), ok, detail, duration_ms: millis(took) };
+        for (id, now) in read.iter().filter(|(id, _)| *id != backup.id) {
+            let recorded = *self.known.entry(id.clone()).or_insert(*now);
+            if recorded != *now {
+                let check = check(false, changed(&format!("the fingerprint of '{id}'"), now, &recorded));
+                found.bases.push(Accused::of(Level::Checksum, id, &check));
+                // Whatever is recognised by the fingerprint of a parent is other than it was too.
+                found.checks.push(check);
+                return self.known.get(&backup.id).copied();
+            }
+        }
+        let recorded = self.known.get(&backup.id).copied();
+        let Some((_, now)) = read.iter().find(|(id, _)| *id == backup.id) else {
+            found.reached = Level::Stored;
+            found.checks.push(check(false, "something of it was deleted while it was read".into()));
+            return recorded;
+        };
+        let (ok, detail) = match recorded {
+            None => (true, format!("every byte read; recognised by {now} from now on")),
+            Some(recorded) if recorded == *now => {
+                (true, "every byte read, and the fingerprint is the recorded one".to_owned())
+            }
+            Some(recorded) => (false, changed("its fingerprint", now, &recorded)),
+        };
+        found.checks.push(check(ok, detail));
+        recorded.or(Some(*now))
     }
 
     /// The fingerprint of a backup, and of those that it is a delta of where nobody has recorded theirs.
@@ -135,6 +200,28 @@ impl<'a> Prover<'a> {
     }
 }
 
+/// What a verification has found so far.
+struct Found {
+    reached: Level,
+    checks: Vec<CheckResult>,
+    segments: Vec<SegmentDigest>,
+    bases: Vec<Accused>,
+}
+
+impl Found {
+    fn new(stored: CheckResult) -> Self {
+        Self { reached: Level::Stored, checks: vec![stored], segments: Vec::new(), bases: Vec::new() }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.checks.iter().any(|check| !check.ok)
+    }
+}
+
+fn changed(what: &str, now: &Checksum, recorded: &Checksum) -> String {
+    format!("{what} is {now}, and {recorded} was recorded: it was changed")
+}
+
 /// Tells a meter of bytes, which may be none, and asks it whether to go on.
 pub(super) fn told(meter: &Meter<'_>, bytes: u64) -> ControlFlow<()> {
     meter.advanced(bytes);
@@ -151,19 +238,21 @@ fn stored(backup: &Backup) -> CheckResult {
     CheckResult { name: "stored".into(), ok: problems.is_empty(), detail, duration_ms: 0 }
 }
 
-/// Signs what a verification found of a backup, and writes it into the control store. Returns where.
+/// Signs what a verification found of a backup, and writes it into the control store. Returns where; none without a
+/// fingerprint, because there is nothing then that evidence could be about.
 pub(super) fn write_evidence(
     session: &Session<'_>,
     control: &dyn Store,
     origin: &OriginId,
-    snapshot: &Snapshot,
-    checksum: Checksum,
+    (snapshot, backup): (&Snapshot, &Backup),
     proved: &Proved,
     measured: Measured,
-) -> Result<String, CliError> {
-    let details = details_of(&proved.segments).into_iter().chain(measured.details).collect();
+) -> Result<Option<String>, CliError> {
+    let Some(checksum) = proved.checksum else { return Ok(None) };
+    let details = details_of(&proved.segments).into_iter().chain(cluster_detail(backup));
+    let details = details.chain(measured.details).collect();
     let about = About { snapshot: reference(snapshot), checksum, measured: Measured { details, ..measured } };
-    sign(session, control, origin, about, &proved.verification)
+    sign(session, control, origin, about, &proved.verification).map(Some)
 }
 
 /// The digests of the WAL that was decoded: it is in no fingerprint, because a segment that is pushed again has other stored

@@ -110,6 +110,7 @@ pub(super) fn rehearse(
             verification: Verification { level, checks, started_at, finished_at, accounted: None },
             checksum,
             segments: Vec::new(),
+            bases: Vec::new(),
         },
     })
 }

@@ -1,7 +1,6 @@
 use super::prove::{Proved, Prover, write_evidence};
 use crate::app::server::within;
 use crate::args::RunArgs;
-use crate::judge::Judge;
 use crate::report::{finding_lines, message_of, row};
 use crate::shelf::reference;
 use crate::usecase::policy;
@@ -122,10 +121,7 @@ impl Plan {
             let begun = full.sentinel.as_ref().and_then(|sentinel| sentinel.started_at);
             begun.is_none_or(|begun| rhythm.after(begun, zone).is_some_and(|due| due <= now))
         };
-        let is_sound = |id: &SnapshotId| {
-            let found = shelf.snapshots().iter().find(|snapshot| snapshot.id == *id);
-            found.is_some_and(|snapshot| shelf.failed(snapshot).is_none())
-        };
+        let is_sound = |id: &SnapshotId| shelf.is_sound(id);
         let choice = choose(&Situation {
             bucket: &shelf.bucket,
             timeline: answers.timeline,
@@ -231,18 +227,8 @@ impl Run<'_> {
         let proved = metered(mode, "reading back", total, interrupts, Some(self.lost), |meter| {
             reader.prove(backup, Level::Checksum, meter)
         })?;
-        let evidence = match proved.checksum {
-            None => None,
-            Some(checksum) => Some(write_evidence(
-                session,
-                self.control,
-                origin,
-                &snapshot,
-                checksum,
-                &proved,
-                Measured::default(),
-            )?),
-        };
+        let about = (&snapshot, backup);
+        let evidence = write_evidence(session, self.control, origin, about, &proved, Measured::default())?;
         Ok(Made { snapshot, proved, evidence, plan })
     }
 

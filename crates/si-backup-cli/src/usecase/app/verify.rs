@@ -1,4 +1,4 @@
-use super::prove::{Proved, Prover, fault_in, write_evidence};
+use super::prove::{Accused, Proved, Prover, fault_in, write_evidence};
 use super::rehearse::rehearse;
 use crate::args::VerifyArgs;
 use crate::report::{message_of, row};
@@ -10,6 +10,7 @@ use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Report, Session, mete
 use backup_contract::{AppSlug, CheckResult, Level, Snapshot};
 use backup_store::Store;
 use restore_guard::OriginId;
+use walg_driver::bucket::Backup;
 
 /// Proves backups of an app's database, and writes the evidence into the control store.
 pub(in crate::usecase) fn verify(
@@ -108,13 +109,45 @@ impl One<'_> {
                 None => return Err(session.explain(error)),
             },
         };
-        // Without a fingerprint there is nothing that evidence could be about.
-        let Some(checksum) = proved.checksum else { return Ok((proved, (None, None), None)) };
         let times = (measured.recovery_seconds, measured.data_loss_seconds);
-        let evidence =
-            write_evidence(session, self.control, &self.origin, snapshot, checksum, &proved, measured)?;
-        record_proof(session, self.control, snapshot, checksum, &proved.verification, &evidence)?;
-        Ok((proved, times, Some(evidence)))
+        let evidence = self.sign(snapshot, backup, &proved, measured)?;
+        for base in &proved.bases {
+            self.accuse(base)?;
+        }
+        Ok((proved, times, evidence))
+    }
+
+    fn sign(
+        &self,
+        snapshot: &Snapshot,
+        backup: &Backup,
+        proved: &Proved,
+        measured: Measured,
+    ) -> Result<Option<String>, CliError> {
+        let about = (snapshot, backup);
+        let evidence = write_evidence(self.session, self.control, &self.origin, about, proved, measured)?;
+        let verification = &proved.verification;
+        record_proof(
+            self.session,
+            self.control,
+            snapshot,
+            proved.checksum,
+            verification,
+            evidence.as_deref(),
+        )?;
+        Ok(evidence)
+    }
+
+    /// Signs what was found wrong with a backup that was read for the sake of one that is a delta of it.
+    fn accuse(&self, base: &Accused) -> Result<(), CliError> {
+        let Some(snapshot) = self.shelf.snapshots().iter().find(|snapshot| snapshot.id == base.id) else {
+            return Ok(());
+        };
+        let Some(backup) = self.shelf.backup(snapshot) else { return Ok(()) };
+        let checksum = self.prover.known.get(&base.id).copied();
+        let mut proved = self.unsigned(base.level, String::new());
+        proved.verification.checks = vec![base.check.clone()];
+        self.sign(snapshot, backup, &Proved { checksum, ..proved }, Measured::default()).map(drop)
     }
 
     /// A failure that was not found by a check.
@@ -123,6 +156,6 @@ impl One<'_> {
         let check = CheckResult { name: level.to_string(), ok: false, detail: why, duration_ms: 0 };
         let checks = vec![check];
         let verification = Verification { level, checks, started_at: now, finished_at: now, accounted: None };
-        Proved { verification, checksum: None, segments: Vec::new() }
+        Proved { verification, checksum: None, segments: Vec::new(), bases: Vec::new() }
     }
 }

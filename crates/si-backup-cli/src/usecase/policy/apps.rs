@@ -1,10 +1,12 @@
 use super::facts::{known, offsite};
+use super::schedule;
 use super::subject::judged;
 use crate::report::message_of;
 use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
 use crate::usecase::contract;
-use crate::{AppBucket, AppEnvironment, AppShelf, Session};
-use backup_contract::{AppFacts, AppSlug, ContractFacts, Known, SubjectFacts};
+use crate::view::DueRow;
+use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Session};
+use backup_contract::{AppFacts, AppSlug, ContractFacts, Due, Facts, Known, SubjectFacts, Task, due};
 use paas_state::{DeployedApp, deployed_apps};
 use restore_guard::rehearsals_of;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,17 +65,39 @@ fn backups(session: &Session<'_>, slug: &AppSlug) -> SubjectFacts {
         let control = session.open_store()?;
         AppShelf::read(session, &*control, &AppBucket::open(&AppEnvironment::read(session, slug)?)?)
     };
-    let no_files = || Known::unknown("a database has no protected files");
     match shelf() {
         Err(error) => SubjectFacts::unknown(message_of(&error)),
-        Ok(shelf) => SubjectFacts {
-            snapshots: Known::Known(
-                shelf.snapshots().iter().map(|one| judged(&shelf, one, no_files())).collect(),
-            ),
-            rehearsals: Known::Known(rehearsals_of(&shelf.evidence, shelf.subject())),
-            ..SubjectFacts::unknown("the retention of databases is not built yet")
-        },
+        Ok(shelf) => of_shelf(&shelf),
     }
+}
+
+fn of_shelf(shelf: &AppShelf) -> SubjectFacts {
+    let no_files = || Known::unknown("a database has no protected files");
+    SubjectFacts {
+        snapshots: Known::Known(shelf.snapshots().iter().map(|one| judged(shelf, one, no_files())).collect()),
+        rehearsals: Known::Known(rehearsals_of(&shelf.evidence, shelf.subject())),
+        ..SubjectFacts::unknown("the retention of databases is not built yet")
+    }
+}
+
+/// What is due of an app, as far as its backups tell: drills are in the trail, which `policy` reads.
+pub(in crate::usecase) fn due_of_app(
+    session: &Session<'_>,
+    app: &AppSlug,
+    shelf: &AppShelf,
+) -> Result<Vec<DueRow>, CliError> {
+    let settings = session.context_settings()?;
+    let facts = AppFacts {
+        slug: app.clone(),
+        active: true,
+        configured: true,
+        subject: SubjectFacts { offsite: offsite(settings), ..of_shelf(shelf) },
+        contract: Known::unknown("it was not held to its profile"),
+    };
+    let facts = Facts { apps: Known::Known(vec![facts]), ..Facts::unknown("not asked") };
+    let all = due(&facts, &schedule(settings)?, session.now());
+    let of_app = |due: &&Due| due.subject == *shelf.subject() && due.task != Task::Drill;
+    Ok(all.iter().filter(of_app).map(DueRow::from).collect())
 }
 
 fn host(session: &Session<'_>, app: &AppSettings) -> Known<String> {

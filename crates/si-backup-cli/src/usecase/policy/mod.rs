@@ -5,6 +5,7 @@ mod facts;
 mod places;
 mod subject;
 
+pub(super) use apps::due_of_app;
 pub(super) use subject::{next_snapshot, state_of_shelf};
 
 use crate::args::{PolicyFormat, PolicyStatusArgs};
