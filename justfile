@@ -48,3 +48,7 @@ bench-from-json *args:
 # How much memory a plan takes, by shape.
 bench-plan-memory count="1000000":
     cargo run --release --quiet -p retention --example plan_memory -- {{count}}
+
+# How long the catalogue of a large bucket takes beyond its listing, and how much memory.
+bench-catalogue backups="3000" segments="1000000":
+    cargo run --release --quiet -p walg-driver --example catalogue -- {{backups}} {{segments}}

@@ -8,6 +8,7 @@ use backup_store::Store;
 use chrono::{DateTime, Utc};
 use restore_guard::{Evidence, Ledger, PinSet, Pins, Question, Records, Scope, Standing, WhyIgnored};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use walg_driver::bucket::{Backup, Bucket};
 
 /// The backups of an app's database with what is known about them: the catalogue of its bucket, and evidence and pins of
@@ -23,6 +24,8 @@ pub struct AppShelf {
     subject: Subject,
     context: String,
     snapshots: Vec<Snapshot>,
+    /// Where in `snapshots` each is: chains are followed for every one of them.
+    places: BTreeMap<SnapshotId, usize>,
     now: DateTime<Utc>,
 }
 
@@ -55,9 +58,10 @@ impl AppShelf {
         let pins = Pins::new(control, &context).read(Some(&subject))?;
         let bucket = catalogue;
         let snapshots = bucket.backups.iter().map(|backup| backup.snapshot(&subject));
-        let snapshots = snapshots
+        let snapshots: Vec<_> = snapshots
             .map(|snapshot| Snapshot { checksum: recorded(&evidence, &snapshot), ..snapshot })
             .collect();
+        let places = snapshots.iter().enumerate().map(|(place, one)| (one.id.clone(), place)).collect();
         Ok(Self {
             bucket,
             evidence,
@@ -65,6 +69,7 @@ impl AppShelf {
             subject,
             context: context.to_string(),
             snapshots,
+            places,
             now: session.now(),
         })
     }
@@ -83,7 +88,7 @@ impl AppShelf {
 
     /// The backup of a name.
     fn snapshot(&self, id: &SnapshotId) -> Option<&Snapshot> {
-        self.snapshots.iter().find(|snapshot| snapshot.id == *id)
+        self.snapshots.get(*self.places.get(id)?)
     }
 
     /// How far a backup is proved, whatever is known of those that it is a delta of.
