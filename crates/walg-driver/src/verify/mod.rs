@@ -3,7 +3,7 @@
 mod content;
 pub(crate) mod control;
 mod fingerprint;
-mod tar;
+pub(crate) mod tar;
 
 pub use content::{Content, ContentCheck, SegmentDigest};
 pub use fingerprint::{Fingerprint, ObjectDigest};
