@@ -64,7 +64,7 @@ mod snapshot_id;
 mod stage;
 mod subject;
 
-pub use assess::{ClauseStatus, Status, assess};
+pub use assess::{ClauseStatus, Status, assess, same_host};
 pub use check::{CheckResult, Outcome};
 pub use checked::{Checked, Unjudged};
 pub use checksum::Checksum;

@@ -123,6 +123,9 @@ pub enum CliError {
     /// Another process of this home works on the same thing.
     #[error("another run on this host holds {}", .0.display())]
     Busy(PathBuf),
+    /// Another process restores a backup of the same app into the same place, to try it.
+    #[error("another verification of app '{0}' is under way here")]
+    Verifying(String),
     /// Another host has claimed a context of this name.
     #[error("the store holds backups of another context named '{context}', claimed by {by}")]
     ForeignOrigin {
@@ -249,6 +252,7 @@ impl CliError {
             Self::NothingThere { .. } => "no-restorable-snapshot",
             Self::Ambiguous { .. } => "ambiguous-id",
             Self::Busy(_) => "busy",
+            Self::Verifying(_) => "verification-under-way",
             Self::ForeignOrigin { .. } => "foreign-origin",
             Self::StoreEmptied { .. } => "store-missing",
             Self::NotProved { .. } => "verification-failed",
@@ -306,7 +310,7 @@ impl CliError {
             Self::NoSnapshot(_) => Some("'si-backup list' prints the ids".into()),
             Self::NothingThere { .. } => Some("make one with 'si-backup run --state'".into()),
             Self::Ambiguous { candidates, .. } => Some(format!("it could be {}", candidates.join(", "))),
-            Self::Busy(_) => Some("wait for it with --lock-wait 5m".into()),
+            Self::Busy(_) | Self::Verifying(_) => Some("wait for it with --lock-wait 5m".into()),
             Self::ForeignOrigin { context, .. } => Some(format!(
                 "if this is that context after a loss, put the 'origin' of origin/{context}.json in the store into the \
                  file origin/{context} of this program's home; else choose another store or another name"
@@ -369,7 +373,7 @@ impl CliError {
             Self::Findings { .. } | Self::ServerFindings { .. } => 10,
             Self::NothingPushed { .. } => 14,
             Self::NothingThere { .. } | Self::NotProved { .. } => 12,
-            Self::Busy(_) => 11,
+            Self::Busy(_) | Self::Verifying(_) => 11,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
             Self::Io { .. } => 1,
             Self::Store(e) => of_code(e.code()),
@@ -421,6 +425,7 @@ fn of_code(code: &str) -> u8 {
         | "file-exists"
         | "no-server"
         | "scratch-unreachable"
+        | "scratch-exposed"
         | "socket-path-too-long"
         | "no-such-role"
         | "no-such-user" => 2,

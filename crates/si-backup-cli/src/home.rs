@@ -104,30 +104,7 @@ impl Home {
     /// [`CliError::Busy`] when `wait` is over; [`CliError::Interrupted`].
     pub fn lock(&self, what: &str, wait: Duration, world: &World) -> Result<HomeLock, CliError> {
         let path = self.directory("locks")?.join(format!("{what}.lock"));
-        let io = |source| CliError::Io { operation: "lock", path: path.clone(), source };
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(io)?;
-        let began = world.clock.monotonic();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(HomeLock(file)),
-                Err(TryLockError::Error(e)) => return Err(io(e)),
-                Err(TryLockError::WouldBlock) => {}
-            }
-            if let Some(signal) = world.interrupts.signal() {
-                return Err(CliError::Interrupted(signal));
-            }
-            let left = wait.saturating_sub(world.clock.monotonic().saturating_sub(began));
-            if left.is_zero() {
-                return Err(CliError::Busy(path));
-            }
-            world.clock.sleep(POLL.min(left));
-        }
+        HomeLock::take(&path, wait, world)?.ok_or(CliError::Busy(path))
     }
 
     /// What this home saw of a lease of others; nothing after the machine was started anew.
@@ -166,6 +143,34 @@ impl Home {
 /// may have the file open for a moment too.
 #[derive(Debug)]
 pub struct HomeLock(File);
+
+impl HomeLock {
+    /// Locks a file, which is made where it is missing; nothing when another process holds it still after `wait`.
+    ///
+    /// # Errors
+    /// [`CliError::Io`]; [`CliError::Interrupted`].
+    pub fn take(path: &Path, wait: Duration, world: &World) -> Result<Option<Self>, CliError> {
+        let io = |source| CliError::Io { operation: "lock", path: path.to_owned(), source };
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io)?;
+        let began = world.clock.monotonic();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Self(file))),
+                Err(TryLockError::Error(e)) => return Err(io(e)),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if let Some(signal) = world.interrupts.signal() {
+                return Err(CliError::Interrupted(signal));
+            }
+            let left = wait.saturating_sub(world.clock.monotonic().saturating_sub(began));
+            if left.is_zero() {
+                return Ok(None);
+            }
+            world.clock.sleep(POLL.min(left));
+        }
+    }
+}
 
 impl Drop for HomeLock {
     fn drop(&mut self) {

@@ -224,7 +224,9 @@ impl Error {
         match self {
             Self::Store(error) => error.hint(),
             Self::NoParentFingerprint(_) => Some("verify its parent first, at level 'checksum' or more"),
-            Self::NotReadable(_) => Some("verify it at level 'restore', where the engine opens it"),
+            Self::NotReadable(_) => {
+                Some("verify it at level 'checksum'; restore it by hand, with its engine and its key")
+            }
             Self::Start { source, .. } => match source.kind() {
                 std::io::ErrorKind::NotFound => Some("install it, or give its path"),
                 std::io::ErrorKind::PermissionDenied => {

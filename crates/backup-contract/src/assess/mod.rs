@@ -11,7 +11,7 @@ mod scope;
 mod verification;
 
 pub use judgement::Status;
-pub(crate) use verification::same_host;
+pub use verification::same_host;
 
 use crate::{ClauseId, Facts, Finding, Section};
 use chrono::{DateTime, Utc};

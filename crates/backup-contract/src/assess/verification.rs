@@ -56,7 +56,8 @@ fn of_one(known: &SubjectFacts, production: bool, now: DateTime<Utc>) -> Judgeme
 }
 
 /// Whether two names are of one host, as far as names can tell: one of them may leave its domain out.
-pub(crate) fn same_host(a: &str, b: &str) -> bool {
+#[must_use]
+pub fn same_host(a: &str, b: &str) -> bool {
     let (a, b) = (a.trim_end_matches('.'), b.trim_end_matches('.'));
     let short = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
     if a.contains('.') && b.contains('.') { a.eq_ignore_ascii_case(b) } else { short(a) == short(b) }

@@ -196,6 +196,24 @@ mod tests {
     }
 
     #[test]
+    fn a_check_is_asked_at_a_time_that_there_is() {
+        let app = "[contexts.default.apps.shop]\nenv_file = \"/e\"\nrunner = { kind = \"local\", pgdata = \"/d\" }\n";
+        let check = |when| {
+            format!("{app}checks = [{{ name = \"orders\", sql = \"select true\", when = \"{when}\" }}]\n")
+        };
+        for when in ["rehearsal", "fenced", "open", "both"] {
+            parse(Path::new("config.toml"), &check(when)).unwrap();
+        }
+        for when in ["rehearsals", "always", "Both", ""] {
+            let (message, _) = fails(&check(when));
+            assert!(
+                message.starts_with("config.toml:4:") && message.contains("unknown variant"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
     fn an_app_has_the_engine_of_its_runner() {
         let text = include_str!("../../tests/data/full-config.toml").replace("engine = \"embedded\"\n", "");
         let settings = parse(Path::new("config.toml"), &text).unwrap();

@@ -8,7 +8,7 @@ mod template;
 
 pub use load::{SettingsError, load, parse};
 pub use model::{
-    AppSettings, CheckSettings, ContextSettings, EncryptionSettings, GateSettings, LockSettings,
+    AppSettings, CheckSettings, CheckTime, ContextSettings, EncryptionSettings, GateSettings, LockSettings,
     OffsiteSettings, RehearsalSettings, RetentionSettings, RunnerSettings, Settings, StoreSettings,
 };
 pub use schedule::ScheduleSettings;

@@ -376,14 +376,36 @@ pub struct RehearsalSettings {
     pub image: Option<String>,
 }
 
+/// When a restored database is asked something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckTime {
+    /// When a backup is restored to be tried.
+    Rehearsal,
+    /// After a restore, before the app gets at it.
+    Fenced,
+    /// After a restore, once the app has got at it.
+    Open,
+    /// In a rehearsal, and after a restore.
+    Both,
+}
+
+impl CheckTime {
+    /// Whether it is asked in a rehearsal.
+    #[must_use]
+    pub const fn is_rehearsed(self) -> bool {
+        matches!(self, Self::Rehearsal | Self::Both)
+    }
+}
+
 /// What a restored database is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckSettings {
     /// Its name.
     pub name: String,
-    /// When it is asked: `rehearsal`, `fenced`, `open` or `both`.
-    pub when: String,
+    /// When it is asked.
+    pub when: CheckTime,
     /// A query that must answer true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,

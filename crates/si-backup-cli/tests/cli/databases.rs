@@ -35,7 +35,7 @@ fn from_backup_to_proof(database: &Database) {
         assert!(checks.iter().any(|check| check["name"] == name && check["ok"] == true), "{name}: {row:#}");
     }
     assert!(row["recovery_seconds"].as_u64().is_some() && row["data_loss_seconds"].as_u64().is_some());
-    let left: Vec<_> = std::fs::read_dir(database.path("scratch/scratch")).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(database.ground("scratch/scratch")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 
     let status = database.run(&["status", "--app", "shop"]).expect(0).stdout;

@@ -20,6 +20,7 @@ mod output;
 mod policy;
 mod postgres;
 mod readme;
+mod rehearsals;
 mod rows;
 mod schemas;
 mod secrets;

@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 pub(crate) struct Database {
     pub(crate) host: Host,
     dir: tempfile::TempDir,
+    /// Nobody else's, as scratch directories need it.
+    ground: tempfile::TempDir,
     bin: PathBuf,
     /// Where the tests run as root: as whom it runs.
     user: Option<(u32, u32)>,
@@ -59,7 +61,9 @@ impl Database {
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         // Where the server's user can start it.
         fs::copy(env!("CARGO_BIN_EXE_si-backup"), dir.path().join("si-backup")).unwrap();
-        let database = Self { host, dir, bin, user };
+        let ground = tempfile::Builder::new().prefix("si-db-").tempdir_in("/tmp").unwrap();
+        fs::set_permissions(ground.path(), Permissions::from_mode(0o755)).unwrap();
+        let database = Self { host, dir, ground, bin, user };
         for name in ["bucket", "cluster"] {
             fs::create_dir(database.path(name)).unwrap();
             database.give(&database.path(name));
@@ -95,7 +99,7 @@ impl Database {
         let path = self.path("shop.env");
         fs::write(&path, &env).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        let (run_as, scratch) = (self.user.map_or("", |_| ", run_as = \"postgres\""), self.path("scratch"));
+        let (run_as, scratch) = (self.user.map_or("", |_| ", run_as = \"postgres\""), self.ground("scratch"));
         let settings = fs::read_to_string(self.host.config()).unwrap();
         let section = format!(
             "\n[contexts.default.apps.shop]\nprofile = \"{profile}\"\nenv_file = \"{}\"\n\
@@ -167,6 +171,17 @@ impl Database {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// Waits until everything that was written up to now is in the bucket.
+    pub(crate) fn archive_what_there_is(&self) {
+        let segment = self.sql("insert into orders values (-1); select pg_walfile_name(pg_switch_wal())");
+        let segment = segment.lines().last().unwrap().to_owned();
+        let is_there = (0..600).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            self.sql("select coalesce(last_archived_wal, '') from pg_stat_archiver") >= segment
+        });
+        assert!(is_there, "{segment} was not archived");
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").current_dir("/");
@@ -192,7 +207,8 @@ impl Database {
         assert!(status.success(), "{program}: {said:?}");
     }
 
-    fn give(&self, path: &Path) {
+    /// Gives a file to the server's user.
+    pub(crate) fn give(&self, path: &Path) {
         if let Some((uid, gid)) = self.user {
             chown(path, Some(uid), Some(gid)).unwrap();
         }
@@ -200,6 +216,11 @@ impl Database {
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
+    }
+
+    /// A path that only who runs the tests can write to.
+    pub(crate) fn ground(&self, below: &str) -> PathBuf {
+        self.ground.path().join(below)
     }
 
     pub(crate) fn data(&self) -> PathBuf {

@@ -1,14 +1,14 @@
 use super::plan::{MirrorObject, MirrorPlan};
 use super::record::{Fetched, Record};
 use super::space::must_fit;
-use crate::bucket::{Bucket, ProblemCode, Root};
+use crate::bucket::{Backup, Bucket, ProblemCode, Root};
 use crate::codec::Cipher;
 use crate::several::several;
 use crate::verify::{Fingerprint, ObjectDigest};
 use crate::{Error, Result};
 use backup_contract::{Checksum, SnapshotId};
 use backup_store::{DirStore, Store};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::ops::ControlFlow;
@@ -41,6 +41,7 @@ pub struct Fetch<'a> {
 pub struct Mirror {
     dir: PathBuf,
     prefix: PathBuf,
+    chain: Vec<Backup>,
     /// The fingerprint of each backup of the chain, the full first, computed from the bytes that are here.
     pub fingerprints: Vec<(SnapshotId, Fingerprint)>,
     /// How many bytes were fetched.
@@ -60,6 +61,12 @@ impl Mirror {
     #[must_use]
     pub fn prefix(&self) -> &Path {
         &self.prefix
+    }
+
+    /// The backups of the chain as they lie here, the full first.
+    #[must_use]
+    pub fn chain(&self) -> &[Backup] {
+        &self.chain
     }
 
     /// The mirror as a store; its bucket lies at [`Root::default`].
@@ -118,20 +125,29 @@ impl MirrorPlan {
         let (fetched, present) = (bytes(false), bytes(true));
         let mut digests: BTreeMap<_, _> =
             held.into_iter().map(|held| (held.digest.key.clone(), held.digest)).collect();
-        let fingerprints = self.recognise(how.root, &prefix, &mut digests)?;
-        Ok(Mirror { dir: how.into.to_owned(), prefix, fingerprints, fetched, present })
+        self.remove_others(&prefix)?;
+        let (chain, fingerprints) = self.recognise(how.root, &prefix, &mut digests)?.into_iter().unzip();
+        Ok(Mirror { dir: how.into.to_owned(), prefix, chain, fingerprints, fetched, present })
     }
 
-    /// The fingerprints of the chain, by the sentinels as they lie here.
+    /// Removes what an earlier fetch brought and this one does not want: a server would be given WAL that the bucket does not
+    /// have, or has no longer.
+    fn remove_others(&self, prefix: &Path) -> Result<()> {
+        let wanted: HashSet<PathBuf> =
+            self.objects().iter().map(|object| prefix.join(&object.path)).collect();
+        remove_but(prefix, &wanted)
+    }
+
+    /// The chain with its fingerprints, by the sentinels as they lie here.
     fn recognise(
         &self,
         root: &Root,
         prefix: &Path,
         digests: &mut BTreeMap<backup_store::Key, ObjectDigest>,
-    ) -> Result<Vec<(SnapshotId, Fingerprint)>> {
+    ) -> Result<Vec<(Backup, (SnapshotId, Fingerprint))>> {
         // Histories are encrypted; whether they can be read does not matter here.
         let here = Bucket::read(&DirStore::open(prefix)?, &Root::default(), &Cipher::None)?;
-        let mut fingerprints = Vec::new();
+        let mut chain = Vec::new();
         let mut parent: Option<Checksum> = None;
         for planned in self.chain() {
             let backup = here.backup(&planned.id).ok_or_else(|| Error::NoBackup(planned.id.clone()))?;
@@ -140,6 +156,10 @@ impl MirrorPlan {
             let mut why: Vec<_> = problems.map(|problem| problem.detail.clone()).collect();
             if backup.chain != planned.chain {
                 why.push("it became a delta of something else while it was fetched".into());
+            }
+            let said = |backup: &Backup| backup.sentinel.as_ref().map(|s| s.unchanging().to_owned());
+            if said(backup) != said(planned) {
+                why.push("its sentinel was altered while it was fetched".into());
             }
             if !why.is_empty() {
                 return Err(Error::NotRestorable { id: backup.id.clone(), why: why.join("; ") });
@@ -150,9 +170,9 @@ impl MirrorPlan {
                 .collect::<Result<_>>()?;
             let fingerprint = Fingerprint::of(root, backup, objects, parent.as_ref())?;
             parent = Some(fingerprint.checksum);
-            fingerprints.push((backup.id.clone(), fingerprint));
+            chain.push((backup.clone(), (backup.id.clone(), fingerprint)));
         }
-        Ok(fingerprints)
+        Ok(chain)
     }
 }
 
@@ -201,4 +221,18 @@ impl Fetch<'_> {
             ControlFlow::Break(()) => Err(backup_store::Error::Interrupted("fetching a backup").into()),
         }
     }
+}
+
+/// Removes every file below a directory that is not wanted; no link is followed.
+fn remove_but(dir: &Path, wanted: &HashSet<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
+        let entry = entry.map_err(Error::io("list", dir))?;
+        let path = entry.path();
+        if entry.file_type().map_err(Error::io("look at", &path))?.is_dir() {
+            remove_but(&path, wanted)?;
+        } else if !wanted.contains(&path) {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
 }

@@ -49,6 +49,9 @@ pub enum ScratchFault {
         /// The user.
         uid: u32,
     },
+    /// Somebody else could put other files in the place of ours.
+    #[error("others can write to {}, or own it: what lies below could be replaced", .0.display())]
+    Exposed(PathBuf),
     /// The name of a socket has at most 107 bytes.
     #[error("the path of the server's socket would be longer than 107 bytes: {}", .0.display())]
     SocketPath(PathBuf),
@@ -107,6 +110,7 @@ impl ScratchFault {
             Self::NoRole(_) => "no-such-role",
             Self::NoServer { .. } => "no-server",
             Self::Unreachable { .. } => "scratch-unreachable",
+            Self::Exposed(_) => "scratch-exposed",
             Self::SocketPath(_) => "socket-path-too-long",
             Self::BadSetting { .. } => "bad-setting",
             Self::Program { .. } => "program-failed",
@@ -127,6 +131,9 @@ impl ScratchFault {
             Self::OutOfReach { .. } => Some("choose another target, or a later backup"),
             Self::NoServer { .. } => Some("install the server of that major version, or name its directory"),
             Self::Unreachable { .. } => Some("choose a scratch directory that this user can enter"),
+            Self::Exposed(_) => Some(
+                "choose one to which only the user who runs this, or root, can write, up to the root directory",
+            ),
             Self::SocketPath(_) => Some("choose a scratch directory with a shorter path"),
             Self::NotReached { .. } => Some("choose a target no later than the last commit"),
             Self::WalUnavailable { .. } => Some("try again when the store can be reached"),

@@ -1,6 +1,6 @@
 //! What an engine left in a directory: it may exit with 0 and have restored a few files, or none.
 
-use super::user::{own_all, walk};
+use super::user::{own, walk};
 use crate::process::User;
 use crate::verify::control::Control;
 use crate::{Error, Result};
@@ -8,14 +8,16 @@ use serde::Deserializer;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 use std::fs::{self, DirBuilder};
-use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path};
 
 /// How many missing files are named.
 const NAMED: usize = 3;
 /// The longest control file, in bytes.
 const CONTROL: u64 = 16 * 1024;
+/// The longest text of a version, in bytes.
+const VERSION: u64 = 64;
 
 /// What a copy of a cluster has to be.
 #[derive(Debug, Clone, Copy)]
@@ -26,9 +28,16 @@ pub(super) struct Copied {
 
 /// What is wrong with an unpacked copy; nothing, when it may be started. `list` is the backup's list of files.
 pub(super) fn inspect(data: &Path, expected: Copied, list: Option<impl Read>) -> Result<Vec<String>> {
-    let mut faults = Vec::new();
+    // First: what is read below, as who we are, must be a file of the copy.
+    let mut faults = astray(data)?;
+    if !faults.is_empty() {
+        return Ok(faults);
+    }
     let version = data.join("PG_VERSION");
-    match fs::read_to_string(&version) {
+    match fs::File::open(&version).and_then(|file| {
+        let mut text = String::new();
+        file.take(VERSION).read_to_string(&mut text).map(|_| text)
+    }) {
         Ok(text) if text.trim() == expected.major.to_string() => {}
         Ok(text) => faults.push(format!("PG_VERSION says {:?}, not {}", text.trim(), expected.major)),
         Err(e) if e.kind() == io::ErrorKind::NotFound => faults.push("there is no PG_VERSION".into()),
@@ -43,12 +52,20 @@ pub(super) fn inspect(data: &Path, expected: Copied, list: Option<impl Read>) ->
     if fs::metadata(&map).is_ok_and(|meta| meta.len() > 0) {
         faults.push("it has tablespaces: tablespace_map is not empty".into());
     }
+    if let Some(list) = list {
+        faults.extend(missing(data, list));
+    }
+    Ok(faults)
+}
+
+/// What of a copy is no file and no directory, or leads elsewhere.
+pub(super) fn astray(data: &Path) -> Result<Vec<String>> {
+    let mut faults = Vec::new();
+    let whole = data.canonicalize().map_err(Error::io("look at", data))?;
     walk(data, &mut |path, kind| {
         let below = path.strip_prefix(data).unwrap_or(path).display();
         if kind.is_symlink() {
-            let inside =
-                path.canonicalize().is_ok_and(|to| data.canonicalize().is_ok_and(|d| to.starts_with(d)));
-            if !inside {
+            if !path.canonicalize().is_ok_and(|to| to.starts_with(&whole)) {
                 faults.push(format!("the link {below} leads out of the copy"));
             }
         } else if !kind.is_dir() && !kind.is_file() {
@@ -56,9 +73,6 @@ pub(super) fn inspect(data: &Path, expected: Copied, list: Option<impl Read>) ->
         }
         Ok(())
     })?;
-    if let Some(list) = list {
-        faults.extend(missing(data, list));
-    }
     Ok(faults)
 }
 
@@ -180,6 +194,26 @@ impl<'de> Visitor<'de> for Files<'_, '_> {
     }
 }
 
+/// Writes a file of the copy anew, and gives it to the server's user. What was there is replaced, never written through.
+pub(super) fn put(path: &Path, bytes: &[u8], user: Option<&User>) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", path)(e)),
+        _ => {}
+    }
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(Error::io("write", path))?;
+    file.write_all(bytes).map_err(Error::io("write", path))?;
+    given(path, user)
+}
+
+fn given(path: &Path, user: Option<&User>) -> Result<()> {
+    user.map_or(Ok(()), |user| own(path, user))
+}
+
 /// What of the source must not be in a scratch copy, made so: its own settings are put aside, nothing makes it a standby,
 /// its slots are gone, and there is a `pg_wal` where the source had a link. What was done is told.
 pub(super) fn make_ready(data: &Path, user: Option<&User>) -> Result<Vec<String>> {
@@ -206,13 +240,10 @@ pub(super) fn make_ready(data: &Path, user: Option<&User>) -> Result<Vec<String>
         let path = data.join(name);
         if !path.exists() {
             DirBuilder::new().mode(0o700).create(&path).map_err(Error::io("make", &path))?;
+            given(&path, user)?;
         }
     }
-    let signal = data.join("recovery.signal");
-    fs::write(&signal, b"").map_err(Error::io("write", &signal))?;
-    if let Some(user) = user {
-        own_all(data, user)?;
-    }
+    put(&data.join("recovery.signal"), b"", user)?;
     // The server refuses a directory that others can read.
     fs::set_permissions(data, fs::Permissions::from_mode(0o700))
         .map_err(Error::io("set the mode of", data))?;

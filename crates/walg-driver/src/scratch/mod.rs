@@ -12,12 +12,14 @@
 
 mod cluster;
 mod fault;
+mod held;
 mod inspect;
 mod programs;
 mod psql;
 mod questions;
 mod report;
 mod request;
+mod restore;
 mod room;
 mod run;
 mod server;
@@ -29,7 +31,8 @@ mod verify;
 pub use fault::ScratchFault;
 pub use programs::Programs;
 pub use report::{AppCheck, ScratchReport, TableEstimate};
-pub use request::{Limits, ScratchRequest, Step};
+pub use request::{Limits, ScratchRequest};
+pub use restore::{Restore, Step};
 pub use room::Room;
 pub use server::Network;
 pub use settings::RestoreCommand;

@@ -47,13 +47,22 @@ impl Psql<'_> {
     }
 
     /// Runs one text of SQL that somebody else wrote. It is handed over as a value and executed by the server alone:
-    /// nothing in it is a command of `psql`, which could start programs.
+    /// nothing in it is a command of `psql`, which could start programs. Of an error only the code comes back: its text may
+    /// quote whatever is in the tables.
     pub(super) fn ask_foreign(&self, database: &str, sql: &str) -> Result<Answer> {
         if sql.contains('\0') {
             return Ok(Err("it holds a zero byte".into()));
         }
         let value = escaped(sql, "\\'").replace('\n', "\\n").replace('\r', "\\r");
-        self.ask(database, &format!("\\set text '{value}'\nSELECT :'text' \\gexec\n"))
+        // Why there is no connection has no row in it.
+        if let Err(why) = self.ask(database, "")? {
+            return Ok(Err(why));
+        }
+        let script = format!("\\set VERBOSITY sqlstate\n\\set text '{value}'\nSELECT :'text' \\gexec\n");
+        Ok(self.ask(database, &script)?.map_err(|why| match code_in(&why) {
+            Some((severity, code)) => format!("the server refused it: {severity} {code}"),
+            None => "it could not be asked to its end".into(),
+        }))
     }
 
     /// Runs a query of our own that yields one JSON value.
@@ -71,6 +80,15 @@ impl Psql<'_> {
             Err(e) => Err(failed(&self.program, format!("an answer cannot be read: {e}"))),
         }
     }
+}
+
+/// The severity and the SQLSTATE of an error, as `psql` tells it when it is to tell no more.
+fn code_in(said: &str) -> Option<(&'static str, &str)> {
+    ["ERROR", "FATAL", "PANIC"].into_iter().find_map(|severity| {
+        let (_, behind) = said.split_once(&format!("{severity}:"))?;
+        let code = behind.trim_start().get(..5)?;
+        code.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()).then_some((severity, code))
+    })
 }
 
 /// The text with a backslash before each of `marks`.

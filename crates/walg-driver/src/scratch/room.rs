@@ -1,5 +1,5 @@
 use super::ScratchFault;
-use super::user::{must_reach, own};
+use super::user::{must_be_ours, must_reach, own, show};
 use crate::process::User;
 use crate::{Error, Result};
 use backup_store::Clock;
@@ -43,6 +43,7 @@ pub struct Room {
 impl Room {
     /// Makes one below `place`.
     pub(super) fn create(place: &Path, user: Option<&User>) -> Result<Self> {
+        must_be_ours(place)?;
         let temp = tempfile::Builder::new()
             .prefix(NAME)
             .rand_bytes(8)
@@ -67,10 +68,15 @@ impl Room {
             return Err(ScratchFault::SocketPath(socket).into());
         }
         if let Some(user) = user {
-            for path in [&room.dir, &room.conf(), &room.sockets()] {
+            // What the server reads stays ours, and what it writes lies in directories that it cannot put others in the
+            // place of.
+            for path in [&room.dir, &room.conf()] {
+                show(path, user)?;
+            }
+            for path in [&room.data(), &room.sockets()] {
                 own(path, user)?;
             }
-            must_reach(&room.dir, user)?;
+            must_reach(&room.data(), user)?;
         }
         Ok(room)
     }

@@ -1,107 +1,51 @@
 use super::cluster::Cluster;
+use super::held::Held;
 use super::inspect::{Copied, inspect, make_ready};
 use super::psql::Psql;
 use super::questions::{self, Identity, Said};
 use super::report::ScratchReport;
-use super::request::{ScratchRequest, Step};
+use super::request::ScratchRequest;
+use super::restore::{Plan, Restore, Step};
 use super::run::Runner;
 use super::server::{Recovery, Server, why_ended};
 use super::settings::Settings;
-use super::target::Goal;
-use super::user::{must_reach, own, own_all};
-use super::{Programs, Room, ScratchFault};
-use crate::bucket::Backup;
-use crate::mirror::{Fetch, Mirror, MirrorPlan, space};
+use super::user::{must_be_ours, must_reach, show, show_all};
+use super::{Room, ScratchFault};
+use crate::mirror::Mirror;
 use crate::process::Status;
 use crate::wal::Lsn;
 use crate::{Error, Result};
 use backup_contract::CheckResult;
-use std::fs::{self, File};
-use std::ops::ControlFlow;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 use std::time::Duration;
-
-/// The first major version that recovers with `recovery.signal`.
-const OLDEST: u32 = 12;
-
-/// What is known before anything is written.
-struct Plan<'a> {
-    backup: &'a Backup,
-    goal: Goal,
-    programs: Programs,
-    mirror: MirrorPlan,
-}
 
 /// Restores a backup into a scratch server, asks it, and throws it away.
 ///
 /// Before the first byte is fetched it is known that nothing of the chain has tablespaces, that the archive leads to the
-/// target, that a server of the right version is here, and that the disk is large enough.
+/// target, that a server of the right version is here, and that the disk is large enough. Before the first is unpacked, that
+/// all are the recorded ones, that no tar holds a way out of its directory, and that the WAL on the way is that WAL.
 ///
 /// # Errors
 /// [`Error::Scratch`] and [`Error::NoSpace`] for what keeps the restore from being tried or says nothing of the backup;
 /// [`Error::NotRestorable`]; [`Error::Store`]; whatever the engine fails with. What is wrong with the backup is a check.
 pub fn verify_by_restore(request: &ScratchRequest<'_>) -> Result<ScratchReport> {
-    Room::sweep(request.place, request.clock)?;
-    let plan = request.plan()?;
-    let mirror = plan.mirror.fetch(&Fetch {
-        store: request.store,
-        root: request.root,
-        into: request.mirror,
-        threads: request.threads,
-        free: request.free,
-        read: &|bytes| (request.watch)(Step::Fetching { bytes, of: plan.mirror.bytes() }),
-    })?;
-    let room = Room::create(request.place, request.user)?;
-    let report = Attempt { request, plan: &plan, mirror: &mirror, room: &room }.run()?;
+    must_be_ours(request.place)?;
+    Room::sweep(request.place, request.restore.clock)?;
+    let plan = request.restore.plan()?;
+    request.restore.must_fit(&plan.mirror, request.mirror, request.place)?;
+    let mirror = request.restore.fetch(&plan.mirror, request.mirror)?;
+    let room = Room::create(request.place, request.restore.user)?;
+    let report =
+        Attempt { request, restore: &request.restore, plan: &plan, mirror: &mirror, room: &room }.run()?;
     room.discard()?;
     Ok(report)
-}
-
-impl ScratchRequest<'_> {
-    fn plan(&self) -> Result<Plan<'_>> {
-        let backup = self.bucket.backup(self.backup).ok_or_else(|| Error::NoBackup(self.backup.clone()))?;
-        for id in &backup.chain {
-            let sentinel = self.bucket.backup(id).and_then(|link| link.sentinel.as_ref());
-            if let Some(spaces) = sentinel.map(|sentinel| &sentinel.tablespaces).filter(|s| !s.is_empty()) {
-                let places: Vec<_> =
-                    spaces.iter().map(|(oid, place)| format!("{oid} in '{place}'")).collect();
-                return Err(ScratchFault::Tablespaces { id: id.clone(), places: places.join(", ") }.into());
-            }
-        }
-        let goal = self.target.within(backup, self.bucket.archive.segment_size())?;
-        let version = backup.sentinel.as_ref().and_then(|sentinel| sentinel.pg_version);
-        let major = version.and_then(|version| u32::try_from(version / 10_000).ok());
-        let major = major.ok_or_else(|| ScratchFault::NoVersion(backup.id.clone()))?;
-        if major < OLDEST {
-            return Err(ScratchFault::TooOld(major).into());
-        }
-        let usual = Programs::usual_places(major);
-        let places = if self.server_dirs.is_empty() { &usual } else { self.server_dirs };
-        let programs = Programs::find(major, places)?;
-        let mirror = MirrorPlan::new(self.store, self.root, self.bucket, &backup.id, &goal.wal())?;
-        self.must_fit(&mirror)?;
-        Ok(Plan { backup, goal, programs, mirror })
-    }
-
-    /// Whether the disk takes the mirror and the copy. How large the copy becomes, only the sentinels say: the largest of
-    /// the chain, and a tenth for what a recovery writes.
-    fn must_fit(&self, plan: &MirrorPlan) -> Result<()> {
-        let sizes = plan.chain().iter().filter_map(|backup| backup.sentinel.as_ref()?.uncompressed_size);
-        let copy = sizes.max().unwrap_or_default();
-        let copy =
-            copy.saturating_add(copy / 10).saturating_add(8 * self.bucket.archive.segment_size().bytes());
-        let mirror = plan.missing_bytes(self.mirror)?;
-        let disk =
-            |path: &Path| path.ancestors().find_map(|above| fs::metadata(above).ok()).map(|meta| meta.dev());
-        let shared = if disk(self.mirror) == disk(self.place) { mirror } else { 0 };
-        space::must_fit(self.place, copy.saturating_add(shared), (self.free)(self.place)?)
-    }
 }
 
 /// One attempt, in a room of its own.
 struct Attempt<'a> {
     request: &'a ScratchRequest<'a>,
+    restore: &'a Restore<'a>,
     plan: &'a Plan<'a>,
     mirror: &'a Mirror,
     room: &'a Room,
@@ -109,7 +53,7 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     fn run(&self) -> Result<ScratchReport> {
-        let Self { request, plan, room, .. } = self;
+        let Self { request, restore, plan, room, .. } = self;
         let mut report = ScratchReport {
             checks: Vec::new(),
             fingerprints: self.mirror.fingerprints.clone(),
@@ -125,9 +69,18 @@ impl Attempt<'_> {
             log: None,
             notes: Vec::new(),
         };
-        self.step(Step::Unpacking)?;
-        let began = request.clock.monotonic();
-        let unpacked = request.engine.unpack(self.mirror.prefix(), &plan.backup.id, &room.data());
+        if !self.hold(&mut report)? {
+            return Ok(report);
+        }
+        if let Some(user) = restore.user {
+            // The engine and the restore command run as the server does, read the mirror, and cannot alter it.
+            must_be_ours(self.mirror.dir())?;
+            show_all(self.mirror.dir(), user)?;
+            must_reach(self.mirror.prefix(), user)?;
+        }
+        restore.step(Step::Unpacking)?;
+        let began = restore.clock.monotonic();
+        let unpacked = restore.engine.unpack(self.mirror.prefix(), &plan.backup.id, &room.data());
         report.unpack_seconds = self.since(began).as_secs_f64();
         let looked_at = || match unpacked {
             Ok(()) => self.inspect(),
@@ -140,16 +93,11 @@ impl Attempt<'_> {
         if !self.check(&mut report, "unpacked", looked_at)? {
             return Ok(report);
         }
-        report.notes.extend(make_ready(&room.data(), request.user)?);
-        if let Some(user) = request.user {
-            // The restore command runs as the server does, and reads the mirror.
-            own_all(self.mirror.dir(), user)?;
-            must_reach(self.mirror.prefix(), user)?;
-        }
-        let interrupted = || (request.watch)(Step::Asking).is_break();
+        report.notes.extend(make_ready(&room.data(), restore.user)?);
+        let interrupted = || (self.restore.watch)(Step::Asking).is_break();
         let runner = Runner {
-            user: request.user,
-            clock: request.clock,
+            user: restore.user,
+            clock: restore.clock,
             limit: request.limits.question,
             interrupted: &interrupted,
         };
@@ -158,7 +106,7 @@ impl Attempt<'_> {
         if !self.recover(&mut server, &runner, &mut report)? {
             return Ok(report);
         }
-        self.step(Step::Asking)?;
+        self.restore.step(Step::Asking)?;
         let psql = Psql {
             program: plan.programs.path("psql"),
             sockets: room.sockets(),
@@ -177,6 +125,32 @@ impl Attempt<'_> {
             report.notes.push("the cluster has no data checksums".into());
         }
         Ok(report)
+    }
+
+    /// Holds what was fetched against what was recorded, and reads all of it. Of bytes that are not the recorded ones nothing
+    /// is used.
+    fn hold(&self, report: &mut ScratchReport) -> Result<bool> {
+        let Self { restore, plan, .. } = self;
+        let interrupted = || (restore.watch)(Step::Reading).is_break();
+        let held = Held {
+            mirror: self.mirror,
+            cipher: restore.cipher,
+            threads: restore.threads,
+            interrupted: &interrupted,
+        };
+        held.refuse_tablespaces()?;
+        if !self.check(report, "fingerprint", || Ok(held.fingerprints(restore.recorded)))? {
+            return Ok(false);
+        }
+        if !restore.cipher.is_readable() {
+            report.notes.push(
+                "the bucket is encrypted in a way that only its engine can undo: neither tars nor WAL were read before".into(),
+            );
+            return Ok(true);
+        }
+        let tars = self.check(report, "tars", || held.tars())?;
+        let wal = self.check(report, "wal", || held.wal(plan.backup, &plan.goal, &restore.bucket.archive))?;
+        Ok(tars && wal)
     }
 
     /// For what reads every block.
@@ -215,9 +189,9 @@ impl Attempt<'_> {
             preload: &preload,
         };
         let files = settings.write(&room.conf())?;
-        if let Some(user) = request.user {
+        if let Some(user) = self.restore.user {
             for path in [&files.config, &files.hba, &files.ident] {
-                own(path, user)?;
+                show(path, user)?;
             }
         }
         let server = Server::start(room, &plan.programs, &files, &restore_command, request.network, runner)?;
@@ -246,8 +220,8 @@ impl Attempt<'_> {
     /// Waits for the promotion, and holds where it ended against where it had to.
     fn recover(&self, server: &mut Server, runner: &Runner<'_>, report: &mut ScratchReport) -> Result<bool> {
         let Self { request, plan, .. } = self;
-        let began = request.clock.monotonic();
-        let go_on = || (request.watch)(Step::Recovering).is_continue();
+        let began = self.restore.clock.monotonic();
+        let go_on = || (self.restore.watch)(Step::Recovering).is_continue();
         let ended = server.recover(runner, request.limits.recovery, &go_on)?;
         let took = self.since(began);
         let (ok, detail) = match ended {
@@ -298,7 +272,7 @@ impl Attempt<'_> {
         })?;
         report.tables = tables;
         for check in request.app_checks {
-            self.step(Step::Asking)?;
+            self.restore.step(Step::Asking)?;
             self.check(report, &check.name, || questions::app(psql, check))?;
         }
         // A block that a delta took from the wrong place has a good checksum.
@@ -316,22 +290,15 @@ impl Attempt<'_> {
         name: &str,
         ask: impl FnOnce() -> Result<Said>,
     ) -> Result<bool> {
-        let began = self.request.clock.monotonic();
+        let began = self.restore.clock.monotonic();
         let said = ask()?;
         let ok = said.0;
         push(report, name, said, self.since(began));
         Ok(ok)
     }
 
-    fn step(&self, step: Step) -> Result<()> {
-        match (self.request.watch)(step) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(ScratchFault::Interrupted.into()),
-        }
-    }
-
     fn since(&self, began: Duration) -> Duration {
-        self.request.clock.monotonic().saturating_sub(began)
+        self.restore.clock.monotonic().saturating_sub(began)
     }
 }
 

@@ -4,7 +4,7 @@ mod content;
 pub(crate) mod control;
 mod digested;
 mod fingerprint;
-mod tar;
+pub(crate) mod tar;
 
 pub use content::{Content, ContentCheck, SegmentDigest};
 pub use fingerprint::{Fingerprint, ObjectDigest};

@@ -202,6 +202,15 @@ impl Archive {
         Some((&path.history, names))
     }
 
+    /// The segments from `start` to `end` along the history of a timeline, in order, each by the name under which a server
+    /// asks for it: on the newest timeline that has it. `None` when one is missing.
+    #[must_use]
+    pub fn along(&self, timeline: Timeline, start: Lsn, end: Lsn) -> Option<Vec<SegmentName>> {
+        let path = self.paths.iter().find(|path| path.history.timeline == timeline)?;
+        let (first, last) = (self.size.at(start), self.size.before(end).max(self.size.at(start)));
+        (first..=last).map(|number| path.file(number, self).map(|(name, _)| name)).collect()
+    }
+
     /// How a timeline came to be, where it is known here.
     #[must_use]
     pub fn history(&self, timeline: Timeline) -> Option<&History> {

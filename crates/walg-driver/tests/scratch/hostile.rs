@@ -21,7 +21,7 @@ pub(crate) fn what_an_engine_left() {
         let stage = Stage::new("plain", 0, Target::new(Point::End));
         let report = stage.verify(&Then(damage)).unwrap();
         assert_eq!(failed(&report), ["unpacked"], "{said}");
-        assert_eq!(report.checks.len(), 1, "{said}: it was started");
+        assert_eq!(report.checks.len(), 4, "{said}: it was started");
         let detail = &check(&report, "unpacked").detail;
         assert!(detail.contains(said), "{detail}");
     }
@@ -32,6 +32,18 @@ pub(crate) fn what_an_engine_left() {
         fs::write(&path, bytes).unwrap();
     };
     let stage = Stage::new("plain", 0, Target::new(Point::End));
+    // Of what a link leads to nothing is told: it is read as who we are.
+    let private = stage.home.path().join("private");
+    fs::write(&private, "hunter2").unwrap();
+    let report = stage
+        .verify(&Then(move |data: &Path| {
+            fs::remove_file(data.join("PG_VERSION")).unwrap();
+            symlink(&private, data.join("PG_VERSION")).unwrap();
+        }))
+        .unwrap();
+    let detail = &check(&report, "unpacked").detail;
+    assert!(detail.contains("PG_VERSION leads out") && !detail.contains("hunter2"), "{detail}");
+    let stage = Stage::new("plain", 0, Target::new(Point::End));
     let report = stage.verify(&Then(control)).unwrap();
     assert!(check(&report, "unpacked").detail.contains("checksum of global/pg_control"));
 }
@@ -39,7 +51,7 @@ pub(crate) fn what_an_engine_left() {
 pub(crate) fn app_checks() {
     let mut stage = Stage::new("plain", 0, Target::new(Point::End));
     let touched = stage.place().join("../touched");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
     fs::set_permissions(stage.home.path(), mode).unwrap();
     let touch = format!("touch {}", touched.display());
     let questions = [
@@ -61,6 +73,12 @@ pub(crate) fn app_checks() {
         let check = AppCheck { name: (*name).into(), database: "postgres".into(), sql: sql.clone() };
         stage.app_checks.push(check);
     }
+    // What the server says of it quotes a row.
+    let rows = "SELECT max(item)::int = 1 FROM (SELECT 'card 4711'::text AS item FROM orders) t".to_owned();
+    let noisy = "DO $$ BEGIN RAISE NOTICE 'card 4711'; RAISE 'card 4711'; END $$".to_owned();
+    for (name, sql) in [("rows", rows), ("noisy", noisy)] {
+        stage.app_checks.push(AppCheck { name: name.into(), database: "postgres".into(), sql });
+    }
     let elsewhere =
         AppCheck { name: "elsewhere".into(), database: "no such' db\\".into(), sql: "SELECT true".into() };
     stage.app_checks.push(elsewhere);
@@ -69,7 +87,10 @@ pub(crate) fn app_checks() {
         let found = check(&report, name);
         assert_eq!(found.ok, *ok, "{name}: {sql}: {}", found.detail);
     }
-    assert!(!check(&report, "elsewhere").ok);
+    assert_eq!(check(&report, "rows").detail, "the server refused it: ERROR 22P02");
+    assert_eq!(check(&report, "noisy").detail, "the server refused it: ERROR P0001");
+    let elsewhere = check(&report, "elsewhere");
+    assert!(!elsewhere.ok && elsewhere.detail.contains("does not exist"), "{elsewhere:?}");
     assert!(!touched.exists(), "a program was started");
 }
 

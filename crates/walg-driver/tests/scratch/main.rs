@@ -9,6 +9,7 @@ mod support;
 
 #[cfg(feature = "embedded")]
 mod engine;
+mod held;
 mod hostile;
 mod leftovers;
 mod refused;
@@ -41,6 +42,13 @@ const TESTS: &[(&str, fn())] = &[
     ("a_restore_command_that_does_not_know_is_never_the_end", refused::unknown_is_not_the_end),
     ("what_says_nothing_of_the_backup_is_an_error", refused::what_says_nothing_of_the_backup),
     ("an_archive_that_ends_early_is_not_reached", refused::ended_early),
+    ("damaged_wal_is_a_check_that_failed", held::damaged_wal),
+    ("other_bytes_than_recorded_are_not_unpacked", held::other_bytes_than_recorded),
+    ("a_tar_with_a_way_out_is_not_unpacked", held::ways_out_of_a_tar),
+    ("a_place_that_others_can_write_to_is_refused", held::a_place_that_others_can_write_to),
+    ("what_the_bucket_has_no_longer_is_not_replayed", held::an_older_mirror),
+    ("a_sentinel_that_is_altered_meanwhile_is_found", held::a_sentinel_that_is_altered_meanwhile),
+    ("what_unpacks_has_the_copy_alone", held::an_engine_has_the_copy_alone),
     ("what_an_engine_left_is_looked_at", hostile::what_an_engine_left),
     ("a_question_of_an_app_starts_no_program", hostile::app_checks),
     ("settings_of_the_source_have_no_say", hostile::settings_of_the_source),

@@ -136,7 +136,7 @@ pub(crate) fn what_says_nothing_of_the_backup() {
     let began = Instant::now();
     assert_eq!(code(&slow), "too-slow");
     assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
-    for step in [Step::Unpacking, Step::Recovering, Step::Asking] {
+    for step in [Step::Reading, Step::Unpacking, Step::Recovering, Step::Asking] {
         let restore_command = if step == Step::Recovering { sleeping.clone() } else { None };
         assert_eq!(
             code(&Stage { interrupted: Some(step), restore_command, ..stage() }),

@@ -8,8 +8,19 @@ pub(crate) fn to_the_end() {
     let report = stage.verify(&Tars("plain")).unwrap();
     assert_eq!(failed(&report), [""; 0], "{:#?}", report.checks);
     let names: Vec<_> = report.checks.iter().map(|check| check.name.as_str()).collect();
-    let expected =
-        ["unpacked", "recovery", "answers", "reached", "databases", "orders", "after-last-backup", "stopped"];
+    let expected = [
+        "fingerprint",
+        "tars",
+        "wal",
+        "unpacked",
+        "recovery",
+        "answers",
+        "reached",
+        "databases",
+        "orders",
+        "after-last-backup",
+        "stopped",
+    ];
     assert_eq!(&names[..expected.len()], expected);
     assert_eq!(report.outcome(), Outcome::Passed);
     assert_eq!(report.timeline, Some(Timeline(2)));

@@ -1,11 +1,12 @@
 //! What every test of this program stands on: a bucket, places to write, a server, a restore command.
 
 use crate::support::fixture;
-use backup_contract::{CheckResult, SnapshotId};
+use backup_contract::{CheckResult, Checksum, SnapshotId};
 use backup_store::{Clock, DirStore};
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::ops::ControlFlow;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ use walg_driver::engine::Unpack;
 use walg_driver::mirror::free_bytes;
 use walg_driver::process::{User, Variables};
 use walg_driver::scratch::{
-    AppCheck, Limits, Network, Programs, RestoreCommand, ScratchReport, ScratchRequest, Step, Target,
-    verify_by_restore,
+    AppCheck, Limits, Network, Programs, Restore, RestoreCommand, ScratchReport, ScratchRequest, Step,
+    Target, verify_by_restore,
 };
 use walg_driver::wal::SegmentSize;
 use walg_driver::{Cipher, Result, Segments, SodiumKey, WalSource, wal_get};
@@ -100,6 +101,10 @@ pub(crate) struct Stage {
     pub(crate) interrupted: Option<Step>,
     /// Instead of this program.
     pub(crate) restore_command: Option<RestoreCommand>,
+    /// The fixture whose key is given.
+    pub(crate) cipher: &'static str,
+    /// What was recorded of the chain before.
+    pub(crate) recorded: BTreeMap<SnapshotId, Checksum>,
 }
 
 impl Stage {
@@ -127,6 +132,8 @@ impl Stage {
             recovery: Duration::from_mins(2),
             interrupted: None,
             restore_command: None,
+            cipher: name,
+            recorded: BTreeMap::new(),
         }
     }
 
@@ -155,18 +162,39 @@ impl Stage {
     }
 
     pub(crate) fn verify(&self, engine: &dyn Unpack) -> Result<ScratchReport> {
+        self.verify_of(&self.catalogue(), engine)
+    }
+
+    /// As a bucket was read before.
+    pub(crate) fn verify_of(&self, bucket: &Bucket, engine: &dyn Unpack) -> Result<ScratchReport> {
         let store = DirStore::open(self.bucket.path()).unwrap();
-        let (root, bucket, clock) = (Root::default(), self.catalogue(), Boot::new());
+        let (root, clock) = (Root::default(), Boot::new());
         let backup = bucket.backups[self.index].id.clone();
         let report = verify_by_restore(&ScratchRequest {
-            store: &store,
-            root: &root,
-            bucket: &bucket,
-            backup: &backup,
-            target: &self.target,
+            restore: Restore {
+                store: &store,
+                root: &root,
+                cipher: &cipher(self.cipher),
+                bucket,
+                backup: &backup,
+                recorded: &self.recorded,
+                target: &self.target,
+                engine,
+                server_dirs: &self.server_dirs,
+                user: user().as_ref(),
+                threads: 4,
+                free: &|path| self.free.map_or_else(|| free_bytes(path), Ok),
+                clock: &clock,
+                watch: &|step| {
+                    if self.interrupted == Some(step) {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                },
+            },
             mirror: &self.mirror(),
             place: &self.place(),
-            engine,
             restore_command: &|mirror, segments| {
                 self.restore_command.clone().unwrap_or_else(|| RestoreCommand {
                     program: self.home.path().join("wal-get"),
@@ -180,26 +208,14 @@ impl Stage {
                     environment: Variables::new(),
                 })
             },
-            server_dirs: &self.server_dirs,
-            user: user().as_ref(),
             network: Network::OwnIfAllowed,
             superuser: self.superuser,
             preload: &["pg_stat_statements".into(), "no_such_library".into()],
             app_checks: &self.app_checks,
-            threads: 4,
-            free: &|path| self.free.map_or_else(|| free_bytes(path), Ok),
-            clock: &clock,
             limits: Limits {
                 recovery: self.recovery,
                 question: Duration::from_mins(2),
                 reading: Duration::from_mins(2),
-            },
-            watch: &|step| {
-                if self.interrupted == Some(step) {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
             },
         });
         let left: Vec<_> = fs::read_dir(self.place()).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -232,7 +248,21 @@ impl Unpack for Tars {
             archive.set_preserve_permissions(true);
             archive.unpack(into).unwrap();
         }
+        // As if it had run as that user.
+        give(into);
         Ok(())
+    }
+}
+
+/// Gives everything below a directory to the server's user.
+fn give(dir: &Path) {
+    let Some(user) = user() else { return };
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        lchown(entry.path(), Some(user.uid()), Some(user.gid())).unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            give(&entry.path());
+        }
     }
 }
 
@@ -243,6 +273,7 @@ impl<F: Fn(&Path)> Unpack for Then<F> {
     fn unpack(&self, mirror: &Path, id: &SnapshotId, into: &Path) -> Result<()> {
         Tars("plain").unpack(mirror, id, into)?;
         (self.0)(into);
+        give(into);
         Ok(())
     }
 }

@@ -2,8 +2,9 @@ use super::prove::{AT_ONCE, Proved, told};
 use crate::app::{server, wal_get};
 use crate::settings::{RunnerSettings, SettingsError};
 use crate::usecase::prove::{Measured, Verification, millis};
-use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Meter, Session};
-use backup_contract::{CheckResult, Checksum, Level, Snapshot, SnapshotId};
+use crate::{AppBucket, AppEnvironment, AppShelf, CliError, HomeLock, Meter, Session};
+use backup_contract::environment::BucketKey;
+use backup_contract::{Checksum, Level, Snapshot, SnapshotId, same_host};
 use chrono::TimeDelta;
 use paas_state::Watch as _;
 use serde_json::{Map, Value, json};
@@ -13,12 +14,12 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use walg_driver::engine::{Unpacker, environment};
+use walg_driver::engine::Unpacker;
 use walg_driver::mirror::free_bytes;
-use walg_driver::process::{Limits as ChildLimits, User, Watch};
+use walg_driver::process::{Limits as ChildLimits, User, Variables, Watch};
 use walg_driver::runner::Control;
 use walg_driver::scratch::{
-    AppCheck, Limits, Network, Point, RestoreCommand, ScratchReport, ScratchRequest, Step, Target,
+    AppCheck, Limits, Network, Point, Restore, RestoreCommand, ScratchReport, ScratchRequest, Step, Target,
     verify_by_restore,
 };
 
@@ -52,51 +53,52 @@ pub(super) fn rehearse(
     let clock = &*session.world.clock;
     let (began, started_at) = (clock.monotonic(), session.now());
     let place = Place::of(session, app)?;
+    let _alone = place.alone(session, app)?;
+    let key = readable_key(app, &snapshot.id)?;
     let interrupted = || meter.stop();
-    let watch = Watch::none().interrupted(&interrupted);
-    // As who we are: mirror and copy become the server's user's own once they have been looked over.
-    let engine = Unpacker::new(
-        server::engine(session, app),
-        Control { limits: ChildLimits::default().stall(LIMITS.reading), watch, clock },
-    )
-    .keys(&environment(&app.get())?);
-    let key = app.get().bucket_key()?;
-    let checks = app_checks(app);
+    let unpacker = unpacker(session, app, &key, place.user.as_ref(), &interrupted);
+    let asked = Asked::of(app);
     let superuser = app.plain("PGUSER").unwrap_or_else(|| "postgres".into());
     let report = verify_by_restore(&ScratchRequest {
-        store: &*bucket.store,
-        root: &bucket.root,
-        bucket: &shelf.bucket,
-        backup: &snapshot.id,
-        target: &Target::new(Point::End),
-        mirror: &place.mirror,
+        restore: Restore {
+            store: &*bucket.store,
+            root: &bucket.root,
+            cipher: &bucket.cipher,
+            bucket: &shelf.bucket,
+            backup: &snapshot.id,
+            recorded: known,
+            target: &Target::new(Point::End),
+            engine: &unpacker,
+            server_dirs: &place.server_dirs,
+            user: place.user.as_ref(),
+            threads: AT_ONCE,
+            free: &free_bytes,
+            clock,
+            watch: &|step| told(meter, if let Step::Fetching { bytes, .. } = step { bytes } else { 0 }),
+        },
+        mirror: &place.objects(),
         place: &place.scratch,
-        engine: &engine,
         restore_command: &|mirror, segments| RestoreCommand {
             program: session.world.program.clone(),
             args: vec!["wal-get".into()],
             environment: wal_get::environment(mirror.prefix(), &key, segments),
         },
-        server_dirs: &place.server_dirs,
-        user: place.user.as_ref(),
         network: Network::OwnIfAllowed,
         superuser: &superuser,
         preload: &[],
-        app_checks: &checks,
-        threads: AT_ONCE,
-        free: &free_bytes,
-        clock,
+        app_checks: &asked.checks,
         limits: LIMITS,
-        watch: &|step| told(meter, if let Step::Fetching { bytes, .. } = step { bytes } else { 0 }),
     })?;
     // What was fetched was for this once: the disk is wanted for the next one.
-    remove(&place.mirror)?;
+    remove(&place.objects())?;
     let took = clock.monotonic().saturating_sub(began);
     let finished_at = started_at + TimeDelta::from_std(took).unwrap_or_default();
-    let (checksum, fingerprint) = held_against(&report, snapshot, known);
-    let level = if fingerprint.ok { Level::Restore } else { Level::Checksum };
-    let mut checks = vec![fingerprint];
-    checks.extend(report.checks.iter().cloned());
+    let found =
+        report.fingerprints.iter().find(|(id, _)| *id == snapshot.id).map(|(_, found)| found.checksum);
+    let checksum = known.get(&snapshot.id).copied().or(found);
+    let is_changed = report.checks.iter().any(|check| check.name == "fingerprint" && !check.ok);
+    let level = if is_changed { Level::Checksum } else { Level::Restore };
+    let checks = report.checks.clone();
     let passed = checks.iter().all(|check| check.ok);
     let loss = report.data_loss(finished_at).and_then(|loss| u64::try_from(loss.num_seconds()).ok());
     Ok(Rehearsed {
@@ -105,7 +107,7 @@ pub(super) fn rehearse(
             data_loss_seconds: loss.filter(|_| passed),
             details: details_of(&report),
         },
-        notes: report.notes,
+        notes: report.notes.into_iter().chain(asked.notes).collect(),
         proved: Proved {
             verification: Verification { level, checks, started_at, finished_at, accounted: None },
             checksum,
@@ -115,41 +117,61 @@ pub(super) fn rehearse(
     })
 }
 
-/// The fingerprints of the bytes that were unpacked, held against those that were recorded.
-fn held_against(
-    report: &ScratchReport,
-    snapshot: &Snapshot,
-    known: &BTreeMap<SnapshotId, Checksum>,
-) -> (Option<Checksum>, CheckResult) {
-    let other = report.fingerprints.iter().find_map(|(id, found)| {
-        let recorded = known.get(id).filter(|recorded| **recorded != found.checksum)?;
-        Some(format!(
-            "the fingerprint of '{id}' is {}, and {recorded} was recorded: it was changed",
-            found.checksum
-        ))
-    });
-    let ok = other.is_none();
-    let detail = other.unwrap_or_else(|| {
-        let links = report.fingerprints.len();
-        format!("of the very bytes that were unpacked, {links} in the chain, as far as they were recorded")
-    });
-    let found =
-        report.fingerprints.iter().find(|(id, _)| *id == snapshot.id).map(|(_, found)| found.checksum);
-    let checksum = known.get(&snapshot.id).copied().or(found);
-    (checksum, CheckResult { name: "fingerprint".into(), ok, detail, duration_ms: 0 })
+/// The key of an app's bucket, where its WAL can be read with it here. What else it may be encrypted with is known to its
+/// engine alone, and to try without would accuse a good backup.
+pub(super) fn readable_key(app: &AppEnvironment<'_>, id: &SnapshotId) -> Result<BucketKey, CliError> {
+    match app.get().bucket_key()? {
+        BucketKey::EngineOnly => Err(walg_driver::Error::NotReadable(id.clone()).into()),
+        key => Ok(key),
+    }
 }
 
-/// What the app wants to be asked, of what is asked in a rehearsal.
-fn app_checks(app: &AppEnvironment<'_>) -> Vec<AppCheck> {
-    let database = app.plain("PGDATABASE").unwrap_or_else(|| "postgres".into());
-    let asked =
-        app.settings.checks.iter().filter(|check| ["rehearsal", "both"].contains(&check.when.as_str()));
-    asked
-        .filter_map(|check| {
-            let sql = check.sql.clone()?;
-            Some(AppCheck { name: check.name.clone(), database: database.clone(), sql })
-        })
-        .collect()
+/// What unpacks: the app's engine, as the user that the server will run as, with the key by its value. The file that it may
+/// lie in is not for that user to read.
+pub(super) fn unpacker<'a>(
+    session: &'a Session<'_>,
+    app: &AppEnvironment<'_>,
+    key: &BucketKey,
+    user: Option<&User>,
+    interrupted: &'a (dyn Fn() -> bool + Sync),
+) -> Unpacker<'a> {
+    let watch = Watch::none().interrupted(interrupted);
+    let limits = ChildLimits::default().stall(LIMITS.reading);
+    let control = Control { limits, watch, clock: &*session.world.clock };
+    let keys = match key {
+        BucketKey::Sodium(bytes) => Variables::new()
+            .secret("WALG_LIBSODIUM_KEY", bytes.to_hex().expose())
+            .plain("WALG_LIBSODIUM_KEY_TRANSFORM", "hex"),
+        BucketKey::None | BucketKey::EngineOnly => Variables::new(),
+    };
+    let unpacker = Unpacker::new(server::engine(session, app), control).keys(&keys);
+    match user {
+        Some(user) => unpacker.run_as(user.clone()),
+        None => unpacker,
+    }
+}
+
+/// What the app wants to be asked in a rehearsal, and of what of that only a restore asks.
+struct Asked {
+    checks: Vec<AppCheck>,
+    notes: Vec<String>,
+}
+
+impl Asked {
+    fn of(app: &AppEnvironment<'_>) -> Self {
+        let database = app.plain("PGDATABASE").unwrap_or_else(|| "postgres".into());
+        let mut asked = Self { checks: Vec::new(), notes: Vec::new() };
+        for check in app.settings.checks.iter().filter(|check| check.when.is_rehearsed()) {
+            let name = check.name.clone();
+            match check.sql.clone() {
+                Some(sql) => asked.checks.push(AppCheck { name, database: database.clone(), sql }),
+                None => asked.notes.push(format!(
+                    "the check '{name}' is no SQL: nothing but SQL is asked of a scratch server"
+                )),
+            }
+        }
+        asked
+    }
 }
 
 fn details_of(report: &ScratchReport) -> Map<String, Value> {
@@ -174,6 +196,7 @@ fn details_of(report: &ScratchReport) -> Map<String, Value> {
 
 /// Where a backup is restored to be tried.
 struct Place {
+    /// What is fetched of the app, and the lock of whoever does.
     mirror: PathBuf,
     scratch: PathBuf,
     server_dirs: Vec<PathBuf>,
@@ -195,6 +218,7 @@ impl Place {
                 incomplete("rehearsal: where a backup of this app may be restored to be tried").into()
             );
         };
+        refuse_here(session, app, &settings.host)?;
         if settings.kind != "local" {
             return Err(CliError::usage(
                 "this version restores to be tried with the server programs of the host only",
@@ -203,31 +227,67 @@ impl Place {
         }
         let Some(dir) = &settings.dir else { return Err(incomplete("rehearsal.dir").into()) };
         let dir = session.expand(dir)?;
-        let own = match &app.settings.runner {
-            RunnerSettings::Local { run_as, .. } => run_as.clone(),
-            RunnerSettings::Compose { .. } | RunnerSettings::Ssh { .. } => None,
-        };
-        let name = settings.run_as.clone().or(own);
-        let user = match name {
-            Some(name) => Some(User::find(&name, &*session.world.clock)?),
-            // The server refuses to run as root.
-            None if rustix::process::geteuid().is_root() => {
-                return Err(incomplete("rehearsal.run_as, and PostgreSQL does not run as root").into());
-            }
-            None => None,
-        };
+        let user = server_user(session, app, settings.run_as.as_deref())?;
+        // The server refuses to run as root.
+        if user.is_none() && rustix::process::geteuid().is_root() {
+            return Err(incomplete("rehearsal.run_as, and PostgreSQL does not run as root").into());
+        }
+        let mirrors = dir.join("mirror");
+        let of_context = mirrors.join(session.context.as_str());
         let place = Self {
-            mirror: dir.join("mirror").join(format!("{}-{}", session.context, app.app)),
+            mirror: of_context.join(app.app.as_str()),
             scratch: dir.join("scratch"),
             server_dirs: settings.bin_dir.iter().cloned().collect(),
             user,
         };
         // Others go through, and see nothing: what lies below is for the server's user alone.
-        for dir in [&dir, &dir.join("mirror"), &place.scratch] {
+        for dir in [&dir, &mirrors, &of_context, &place.mirror, &place.scratch] {
             make(dir)?;
         }
         Ok(place)
     }
+
+    fn objects(&self) -> PathBuf {
+        self.mirror.join("objects")
+    }
+
+    /// Keeps others from fetching and removing the same objects meanwhile.
+    fn alone(&self, session: &Session<'_>, app: &AppEnvironment<'_>) -> Result<HomeLock, CliError> {
+        let wait = session.global.lock_wait.unwrap_or_default();
+        let held = HomeLock::take(&self.mirror.join("lock"), wait, session.world)?;
+        held.ok_or_else(|| CliError::Verifying(app.app.to_string()))
+    }
+}
+
+/// As whom a copy of the app's database is unpacked and served: as is named, or as its server runs here.
+pub(super) fn server_user(
+    session: &Session<'_>,
+    app: &AppEnvironment<'_>,
+    named: Option<&str>,
+) -> Result<Option<User>, CliError> {
+    let own = match &app.settings.runner {
+        RunnerSettings::Local { run_as, .. } => run_as.as_deref(),
+        RunnerSettings::Compose { .. } | RunnerSettings::Ssh { .. } => None,
+    };
+    let name = named.or(own);
+    Ok(name.map(|name| User::find(name, &*session.world.clock)).transpose()?)
+}
+
+/// Where the context is production, its server is beside it here, and its settings name another host for rehearsals, none is
+/// made here: it would take the production's disk and processors, and would not count.
+fn refuse_here(session: &Session<'_>, app: &AppEnvironment<'_>, host: &str) -> Result<(), CliError> {
+    let is_beside_its_server = matches!(app.settings.runner, RunnerSettings::Local { .. });
+    let is_production = session.context_settings()?.production;
+    if !is_production || !is_beside_its_server || same_host(host, &session.world.host) {
+        return Ok(());
+    }
+    Err(CliError::usage(
+        format!(
+            "app '{}' runs in production on this host, and its backups are rehearsed on '{host}'",
+            app.app
+        ),
+        format!("run it on '{host}'; here '--level content' reads the backup without restoring it"),
+    ))
 }
 
 fn make(dir: &Path) -> Result<(), CliError> {

@@ -1,0 +1,130 @@
+//! Restores that are tried: what keeps them from it, what they are given, and what is signed of them.
+
+use crate::postgres::Database;
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+/// The objects of the bucket below a directory of it, in order.
+fn objects(database: &Database, below: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<_> =
+        fs::read_dir(database.path(below)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn damaged_wal_is_evidence_that_a_restore_fails() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.json(&["run", "--app", "shop"]).expect(0);
+    let sound = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    assert_eq!(sound.row()["outcome"], "passed");
+    // Behind the end of the backup, whose own WAL is as good as before.
+    database.archive_what_there_is();
+    let newest = objects(&database, "bucket/wal_005")
+        .into_iter()
+        .rfind(|path| path.file_name().unwrap().to_str().unwrap().trim_end_matches(".zst").len() == 24);
+    let newest = newest.unwrap();
+    fs::write(&newest, &fs::read(&newest).unwrap()[..100]).unwrap();
+    database.json(&["verify", "--app", "shop", "--level", "content"]).expect(0);
+    let ran = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(12);
+    let row = ran.row();
+    let wal = row["checks"].as_array().unwrap().iter().find(|check| check["name"] == "wal").unwrap();
+    let name = newest.file_stem().unwrap().to_str().unwrap();
+    assert!(wal["ok"] == false && wal["detail"].as_str().unwrap().contains(name), "{row:#}");
+    assert!(wal["detail"].as_str().unwrap().contains("can be reached"), "{row:#}");
+    assert!(!row["checks"].as_array().unwrap().iter().any(|check| check["name"] == "unpacked"), "{row:#}");
+    // It is signed, and in the trail.
+    assert!(row["evidence"].as_str().unwrap().contains("restore-failed"), "{row:#}");
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    assert_eq!(listed[0]["failed"]["level"], "restore");
+    let trail = database.json(&["audit", "list"]).expect(0).data();
+    assert!(trail.iter().any(|row| row["action"] == "verify" && row["outcome"] == "failed"), "{trail:#?}");
+}
+
+#[test]
+fn changed_bytes_are_not_unpacked() {
+    let Some(database) = Database::in_a_directory() else { return };
+    let id = database.json(&["run", "--app", "shop"]).expect(0).row()["id"].as_str().unwrap().to_owned();
+    let parts = format!("bucket/basebackups_005/{id}/tar_partitions");
+    let part = objects(&database, &parts).pop().unwrap();
+    let bytes = fs::read(&part).unwrap();
+    fs::write(&part, [&*bytes, &[0]].concat()).unwrap();
+    let row = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(12).row();
+    let names: Vec<_> = row["checks"].as_array().unwrap().iter().map(|check| &check["name"]).collect();
+    assert_eq!(names, ["fingerprint"], "{row:#}");
+    assert_eq!(row["level"], "checksum");
+}
+
+#[test]
+fn two_verifications_of_one_app_do_not_share_a_mirror() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.json(&["run", "--app", "shop"]).expect(0);
+    database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    let lock = File::open(database.ground("scratch/mirror/default/shop/lock")).unwrap();
+    lock.lock().unwrap();
+    let refused = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(11);
+    let said = refused.error("verification-under-way");
+    assert!(said.contains("another verification of app 'shop' is under way"), "{said}");
+    assert_eq!(database.json(&["list", "--app", "shop"]).expect(0).data()[0]["verified"]["level"], "restore");
+    lock.unlock().unwrap();
+    database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+}
+
+/// The file of a key is for whoever runs this alone: what unpacks is given the key itself. Of a key that this program knows
+/// nothing of, no failure is signed.
+#[test]
+fn a_key_is_handed_over_or_the_restore_is_not_tried() {
+    let Some(database) = Database::bare() else { return };
+    let key = database.path("key");
+    fs::write(&key, "0123456789abcdef".repeat(4)).unwrap();
+    fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    database.give(&key);
+    database.begin(
+        "local-directory",
+        &format!(
+            "WALG_FILE_PREFIX={}\nWALG_LIBSODIUM_KEY_PATH={}\nWALG_LIBSODIUM_KEY_TRANSFORM=hex\n",
+            database.path("bucket").display(),
+            key.display()
+        ),
+    );
+    database.json(&["run", "--app", "shop"]).expect(0);
+    let own = database.path("own-key");
+    fs::copy(&key, &own).unwrap();
+    let env = fs::read_to_string(database.path("shop.env")).unwrap();
+    let of_root = env.replace(&*key.to_string_lossy(), &own.to_string_lossy());
+    fs::write(database.path("shop.env"), &of_root).unwrap();
+    let ran = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    assert_eq!(ran.row()["outcome"], "passed");
+
+    database.replace_engine("exit 1");
+    database.host.edit_settings("engine = \"walrus\"", "engine = \"wal-g\"");
+    for other in ["WALG_PGP_KEY_PATH=/k", "WALG_GPG_KEY_ID=1", "WALG_CSE_KMS_ID=k", "YC_CSE_KMS_KEY_ID=k"] {
+        fs::write(database.path("shop.env"), format!("{of_root}{other}\n")).unwrap();
+        let ran = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(1);
+        ran.error("not-readable");
+    }
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    assert!(listed[0]["failed"].is_null(), "{:#}", listed[0]);
+}
+
+#[test]
+fn a_rehearsal_is_made_where_the_settings_say() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.json(&["run", "--app", "shop"]).expect(0);
+    database.host.edit_settings("production = false", "production = true");
+    let refused = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(2);
+    let said = refused.error("usage");
+    assert!(said.contains("runs in production on this host") && said.contains("'here'"), "{said}");
+    let host = refused.envelope().to_string();
+    assert!(host.contains("run it on 'here'"), "{host}");
+    database.json(&["verify", "--app", "shop", "--level", "checksum"]).expect(0);
+    // What is no SQL is not dropped without a word.
+    database.host.edit_settings("production = true", "production = false");
+    database.host.edit_settings(
+        "checks = [",
+        "checks = [{ name = \"port\", tcp = \"127.0.0.1:5432\", when = \"rehearsal\" }, ",
+    );
+    let ran = database.run(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    assert!(ran.stderr.contains("the check 'port' is no SQL"), "{}", ran.stderr);
+}

@@ -1,0 +1,156 @@
+//! What was fetched, held against what was recorded, and read to its end: all of it before anything is unpacked or replayed.
+
+use super::ScratchFault;
+use super::questions::Said;
+use super::target::Goal;
+use crate::bucket::{Backup, Root};
+use crate::codec::{Cipher, Compression};
+use crate::mirror::{Mirror, MirrorWal};
+use crate::several::several;
+use crate::verify::tar;
+use crate::wal::{Archive, BadSegment, Expected, History, SegmentName, check_pages};
+use crate::{Error, Result};
+use backup_contract::{Checksum, SnapshotId};
+use backup_store::DirStore;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::PathBuf;
+
+/// How many faults of one check are told; the rest are counted.
+const TOLD: usize = 5;
+
+/// A mirror, and what is needed to read it.
+#[derive(Clone, Copy)]
+pub(super) struct Held<'a> {
+    pub(super) mirror: &'a Mirror,
+    pub(super) cipher: &'a Cipher,
+    pub(super) threads: usize,
+    /// Whether somebody wants no more of it.
+    pub(super) interrupted: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Held<'_> {
+    /// Whether the fingerprints of the bytes are those that were recorded, as far as any were.
+    pub(super) fn fingerprints(&self, recorded: &BTreeMap<SnapshotId, Checksum>) -> Said {
+        let found = &self.mirror.fingerprints;
+        let other = found.iter().find_map(|(id, found)| {
+            let recorded = recorded.get(id).filter(|recorded| **recorded != found.checksum)?;
+            let found = found.checksum;
+            Some(format!("the fingerprint of '{id}' is {found}, and {recorded} was recorded: it was changed"))
+        });
+        let known = found.iter().filter(|(id, _)| recorded.contains_key(id)).count();
+        let links = found.len();
+        match other {
+            Some(changed) => (false, changed),
+            None => (
+                true,
+                format!("of the very bytes that are unpacked: {known} of {links} in the chain were recorded"),
+            ),
+        }
+    }
+
+    /// Refuses a chain with tablespaces, by the sentinels that an engine is about to read.
+    pub(super) fn refuse_tablespaces(&self) -> Result<()> {
+        self.mirror.chain().iter().try_for_each(refuse_tablespaces)
+    }
+
+    /// Whether every tar is whole, and holds nothing that an engine would write elsewhere than where it is told to: an engine
+    /// follows a link that an earlier entry has made.
+    pub(super) fn tars(&self) -> Result<Said> {
+        let all: Vec<(&SnapshotId, &str)> = self
+            .mirror
+            .chain()
+            .iter()
+            .flat_map(|link| link.parts.iter().map(|part| (&link.id, &*part.name)))
+            .collect();
+        let faults = several(&all, self.threads, |(id, name), _| {
+            self.go_on()?;
+            let path = self.mirror.prefix().join(Root::default().part(id, name)?.as_str());
+            let file = File::open(&path).map_err(Error::io("open", &path))?;
+            Ok(match self.cipher.open(Compression::split(name).1, file).and_then(tar::read) {
+                Ok(contents) => contents.astray.map(|astray| format!("'{name}' of {id}: {astray}")),
+                Err(e) => Some(format!("'{name}' of {id}: {e}")),
+            })
+        })?;
+        let faults: Vec<_> = faults.into_iter().flatten().collect();
+        Ok(told(&faults, || {
+            format!("{} tars decoded to the end: files and directories, and nothing else", all.len())
+        }))
+    }
+
+    /// Whether each segment that the replay asks for decodes, page by page, as what its name says. A restore command that
+    /// finds one damaged aborts the recovery, which then tells nothing of the backup.
+    pub(super) fn wal(&self, backup: &Backup, goal: &Goal, archive: &Archive) -> Result<Said> {
+        let names = asked_for(backup, goal, archive)?;
+        let system_identifier = backup.sentinel.as_ref().and_then(|sentinel| sentinel.system_identifier);
+        let store = self.mirror.store()?;
+        let size = archive.segment_size();
+        let found = several(&names, self.threads, |name, _| {
+            self.go_on()?;
+            let first = History::of_first(name.timeline);
+            let history = archive.history(name.timeline).unwrap_or(&first);
+            let expected = Expected { name: *name, size, history, system_identifier };
+            Ok(self.segment(&store, expected)?.map(|why| (*name, why)))
+        })?;
+        let faults: Vec<(SegmentName, String)> = found.into_iter().flatten().collect();
+        let texts: Vec<_> = faults.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+        let mut said = told(&texts, || format!("{} segments decoded, page by page", names.len()));
+        let finish = backup.span().map(|(_, finish)| finish);
+        if let Some(((first, _), finish)) = faults.first().zip(finish)
+            && let Some(number) = size.number(*first).filter(|number| *number > size.before(finish))
+        {
+            let _ = write!(
+                said.1,
+                "; the backup itself ends before it, at {finish}: what was written up to {} can be reached",
+                size.start(number)
+            );
+        }
+        Ok(said)
+    }
+
+    /// What is wrong with a segment; nothing, when one of the objects that hold it is good.
+    fn segment(&self, store: &DirStore, expected: Expected<'_>) -> Result<Option<String>> {
+        let mut fault = None;
+        for meta in Root::default().wal_objects(store, &expected.name.to_string())? {
+            let path: PathBuf = self.mirror.prefix().join(meta.key.as_str());
+            let file = File::open(&path).map_err(Error::io("open", &path))?;
+            let plain = self.cipher.open(Compression::split(meta.key.as_str()).1, file);
+            match plain.map_err(BadSegment::Read).and_then(|plain| check_pages(plain, expected)) {
+                Ok(_) => return Ok(None),
+                Err(bad) => fault = fault.or(Some(bad.to_string())),
+            }
+        }
+        Ok(fault.or_else(|| Some("it is not there".into())))
+    }
+
+    fn go_on(&self) -> Result<()> {
+        if (self.interrupted)() { Err(ScratchFault::Interrupted.into()) } else { Ok(()) }
+    }
+}
+
+/// The segments that a replay asks for, by the names under which it does.
+pub(super) fn asked_for(backup: &Backup, goal: &Goal, archive: &Archive) -> Result<Vec<SegmentName>> {
+    let MirrorWal::Until { timeline, end } = goal.wal() else { return Ok(Vec::new()) };
+    let (start, finish) = backup.span().ok_or_else(|| Error::NoSentinel(backup.id.clone()))?;
+    archive
+        .along(timeline, start, end.max(finish))
+        .ok_or_else(|| Error::NotRestorable { id: backup.id.clone(), why: "its WAL is not whole".into() })
+}
+
+/// Refuses a backup with tablespaces.
+pub(super) fn refuse_tablespaces(backup: &Backup) -> Result<()> {
+    let spaces = backup.sentinel.as_ref().map(|sentinel| &sentinel.tablespaces);
+    let Some(spaces) = spaces.filter(|spaces| !spaces.is_empty()) else { return Ok(()) };
+    let places: Vec<_> = spaces.iter().map(|(oid, place)| format!("{oid} in '{place}'")).collect();
+    Err(ScratchFault::Tablespaces { id: backup.id.clone(), places: places.join(", ") }.into())
+}
+
+fn told(faults: &[String], good: impl FnOnce() -> String) -> Said {
+    let named = faults.iter().take(TOLD).cloned().collect::<Vec<_>>().join("; ");
+    match faults.len() {
+        0 => (true, good()),
+        count if count <= TOLD => (false, named),
+        count => (false, format!("{named}; and {} more", count - TOLD)),
+    }
+}

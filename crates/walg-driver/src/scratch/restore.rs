@@ -1,0 +1,136 @@
+use super::ScratchFault;
+use super::held::refuse_tablespaces;
+use super::programs::Programs;
+use super::target::{Goal, Target};
+use crate::Result;
+use crate::bucket::{Backup, Bucket, Root};
+use crate::codec::Cipher;
+use crate::engine::Unpack;
+use crate::mirror::{MirrorPlan, space};
+use crate::process::User;
+use crate::{Error, mirror::Fetch, mirror::Mirror};
+use backup_contract::{Checksum, SnapshotId};
+use backup_store::{Clock, Store};
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// The first major version that recovers with `recovery.signal`.
+const OLDEST: u32 = 12;
+
+/// How far a restore is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many bytes, of so many, came into the mirror.
+    Fetching {
+        /// Those that just came.
+        bytes: u64,
+        /// All that there are.
+        of: u64,
+    },
+    /// What came is read to its end; told again and again.
+    Reading,
+    /// The engine unpacks.
+    Unpacking,
+    /// The server recovers; told again and again.
+    Recovering,
+    /// The server is asked; told again and again.
+    Asking,
+}
+
+/// A backup that is to be restored somewhere else than where it was: from where, how far, and with what.
+pub struct Restore<'a> {
+    /// Where the bucket is.
+    pub store: &'a dyn Store,
+    /// Where in that.
+    pub root: &'a Root,
+    /// What opens its objects.
+    pub cipher: &'a Cipher,
+    /// Its catalogue.
+    pub bucket: &'a Bucket,
+    /// The backup.
+    pub backup: &'a SnapshotId,
+    /// By what it and those that it is a delta of were recognised before, as far as that was recorded: other bytes are never
+    /// unpacked.
+    pub recorded: &'a BTreeMap<SnapshotId, Checksum>,
+    /// What is to be reached.
+    pub target: &'a Target,
+    /// What unpacks: as `user`, where there is one, so that what is in a tar has no more rights than a server.
+    pub engine: &'a dyn Unpack,
+    /// Where server programs may be; [`Programs::usual_places`] when empty.
+    pub server_dirs: &'a [PathBuf],
+    /// Whose the copy becomes, and as whom a server runs; needed where the caller is root.
+    pub user: Option<&'a User>,
+    /// How many objects are fetched and read at once.
+    pub threads: usize,
+    /// How many bytes are free where a path is: [`free_bytes`](crate::mirror::free_bytes), but in tests.
+    pub free: &'a (dyn Fn(&Path) -> Result<u64> + Sync),
+    /// For time limits.
+    pub clock: &'a dyn Clock,
+    /// Is told how far it is, and decides whether to go on.
+    pub watch: &'a (dyn Fn(Step) -> ControlFlow<()> + Sync),
+}
+
+/// What is known before anything is written.
+pub(super) struct Plan<'a> {
+    pub(super) backup: &'a Backup,
+    pub(super) goal: Goal,
+    pub(super) programs: Programs,
+    pub(super) mirror: MirrorPlan,
+}
+
+impl Restore<'_> {
+    /// What is refused here costs nothing: tablespaces, a target out of reach, no such server.
+    pub(super) fn plan(&self) -> Result<Plan<'_>> {
+        let backup = self.bucket.backup(self.backup).ok_or_else(|| Error::NoBackup(self.backup.clone()))?;
+        for id in &backup.chain {
+            self.bucket.backup(id).map_or(Ok(()), refuse_tablespaces)?;
+        }
+        let goal = self.target.within(backup, self.bucket.archive.segment_size())?;
+        let version = backup.sentinel.as_ref().and_then(|sentinel| sentinel.pg_version);
+        let major = version.and_then(|version| u32::try_from(version / 10_000).ok());
+        let major = major.ok_or_else(|| ScratchFault::NoVersion(backup.id.clone()))?;
+        if major < OLDEST {
+            return Err(ScratchFault::TooOld(major).into());
+        }
+        let usual = Programs::usual_places(major);
+        let places = if self.server_dirs.is_empty() { &usual } else { self.server_dirs };
+        let programs = Programs::find(major, places)?;
+        let mirror = MirrorPlan::new(self.store, self.root, self.bucket, &backup.id, &goal.wal())?;
+        Ok(Plan { backup, goal, programs, mirror })
+    }
+
+    /// Whether the disk takes the mirror and the copy. How large the copy becomes, only the sentinels say: the largest of
+    /// the chain, and a tenth for what a recovery writes.
+    pub(super) fn must_fit(&self, plan: &MirrorPlan, mirror: &Path, copy_in: &Path) -> Result<()> {
+        let sizes = plan.chain().iter().filter_map(|backup| backup.sentinel.as_ref()?.uncompressed_size);
+        let copy = sizes.max().unwrap_or_default();
+        let copy =
+            copy.saturating_add(copy / 10).saturating_add(8 * self.bucket.archive.segment_size().bytes());
+        let missing = plan.missing_bytes(mirror)?;
+        let disk =
+            |path: &Path| path.ancestors().find_map(|above| fs::metadata(above).ok()).map(|meta| meta.dev());
+        let shared = if disk(mirror) == disk(copy_in) { missing } else { 0 };
+        space::must_fit(copy_in, copy.saturating_add(shared), (self.free)(copy_in)?)
+    }
+
+    pub(super) fn fetch(&self, plan: &MirrorPlan, into: &Path) -> Result<Mirror> {
+        plan.fetch(&Fetch {
+            store: self.store,
+            root: self.root,
+            into,
+            threads: self.threads,
+            free: self.free,
+            read: &|bytes| (self.watch)(Step::Fetching { bytes, of: plan.bytes() }),
+        })
+    }
+
+    pub(super) fn step(&self, step: Step) -> Result<()> {
+        match (self.watch)(step) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(ScratchFault::Interrupted.into()),
+        }
+    }
+}
