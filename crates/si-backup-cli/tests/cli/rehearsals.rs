@@ -54,6 +54,20 @@ fn changed_bytes_are_not_unpacked() {
     let names: Vec<_> = row["checks"].as_array().unwrap().iter().map(|check| &check["name"]).collect();
     assert_eq!(names, ["fingerprint"], "{row:#}");
     assert_eq!(row["level"], "checksum");
+    // A delta of it is not unpacked either, and that is told of both.
+    fs::write(&part, &bytes).unwrap();
+    database.json(&["run", "--app", "shop", "--full"]).expect(0);
+    let delta = database.json(&["run", "--app", "shop"]).expect(0).row();
+    assert_eq!(delta["kind"], "delta");
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    let parts = format!("bucket/basebackups_005/{}/tar_partitions", listed[1]["id"].as_str().unwrap());
+    let part = objects(&database, &parts).pop().unwrap();
+    let bytes = fs::read(&part).unwrap();
+    fs::write(&part, [&*bytes, &[0]].concat()).unwrap();
+    database.json(&["verify", "LATEST", "--app", "shop", "--level", "restore"]).expect(12);
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    let failed: Vec<_> = listed.iter().map(|row| &row["failed"]["level"]).collect();
+    assert_eq!(failed, ["checksum"; 3], "{listed:#?}");
 }
 
 #[test]
@@ -127,4 +141,24 @@ fn a_rehearsal_is_made_where_the_settings_say() {
     );
     let ran = database.run(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
     assert!(ran.stderr.contains("the check 'port' is no SQL"), "{}", ran.stderr);
+}
+
+/// Statistics are kept by the server itself, so the copy has them too.
+#[test]
+fn tables_that_lost_their_rows_since_the_last_rehearsal_are_told() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.sql("create table kept as select generate_series(1, 500) as id");
+    database.sql("create table dropped as select generate_series(1, 500) as id");
+    database.sql("vacuum analyze");
+    database.json(&["run", "--app", "shop"]).expect(0);
+    let first = database.run(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    assert!(!first.stderr.contains("since the rehearsal of"), "{}", first.stderr);
+    database.sql("drop table dropped");
+    database.sql("delete from kept where id > 10");
+    database.sql("vacuum analyze kept");
+    database.archive_what_there_is();
+    let second = database.run(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    for told in ["postgres.public.dropped is gone", "postgres.public.kept has about 10 rows and had 500"] {
+        assert!(second.stderr.contains(told), "{told}: {}", second.stderr);
+    }
 }

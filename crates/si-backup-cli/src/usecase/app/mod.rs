@@ -8,6 +8,7 @@ mod run;
 mod service;
 mod show;
 mod status;
+mod tables;
 mod verify;
 
 pub(super) use doctor::diagnose;

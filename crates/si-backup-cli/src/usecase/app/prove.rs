@@ -37,7 +37,7 @@ pub(super) struct Accused {
 }
 
 impl Accused {
-    fn of(level: Level, id: &SnapshotId, check: &CheckResult) -> Self {
+    pub(super) fn of(level: Level, id: &SnapshotId, check: &CheckResult) -> Self {
         Self { id: id.clone(), level, check: check.clone() }
     }
 }

@@ -1,4 +1,5 @@
-use super::prove::{AT_ONCE, Proved, told};
+use super::prove::{AT_ONCE, Accused, Proved, told};
+use super::tables;
 use crate::app::{server, wal_get};
 use crate::settings::{RunnerSettings, SettingsError};
 use crate::usecase::prove::{Measured, Verification, millis};
@@ -22,6 +23,7 @@ use walg_driver::scratch::{
     AppCheck, Limits, Network, Point, Restore, RestoreCommand, ScratchReport, ScratchRequest, Step, Target,
     verify_by_restore,
 };
+use walg_driver::verify::Fingerprint;
 
 /// How long things may take: what stands still is found by its own limit, these are for what never ends.
 const LIMITS: Limits = Limits {
@@ -99,6 +101,8 @@ pub(super) fn rehearse(
     let is_changed = report.checks.iter().any(|check| check.name == "fingerprint" && !check.ok);
     let level = if is_changed { Level::Checksum } else { Level::Restore };
     let checks = report.checks.clone();
+    let bases = changed_bases(&report, &snapshot.id, known);
+    let lost = tables::since_last(shelf, &report.tables);
     let passed = checks.iter().all(|check| check.ok);
     let loss = report.data_loss(finished_at).and_then(|loss| u64::try_from(loss.num_seconds()).ok());
     Ok(Rehearsed {
@@ -107,12 +111,12 @@ pub(super) fn rehearse(
             data_loss_seconds: loss.filter(|_| passed),
             details: details_of(&report),
         },
-        notes: report.notes.into_iter().chain(asked.notes).collect(),
+        notes: report.notes.into_iter().chain(asked.notes).chain(lost).collect(),
         proved: Proved {
             verification: Verification { level, checks, started_at, finished_at, accounted: None },
             checksum,
             segments: Vec::new(),
-            bases: Vec::new(),
+            bases,
         },
     })
 }
@@ -174,12 +178,24 @@ impl Asked {
     }
 }
 
+/// Of what the backup is a delta of, what has other bytes than were recorded.
+fn changed_bases(
+    report: &ScratchReport,
+    id: &SnapshotId,
+    known: &BTreeMap<SnapshotId, Checksum>,
+) -> Vec<Accused> {
+    let Some(check) = report.checks.iter().find(|check| check.name == "fingerprint" && !check.ok) else {
+        return Vec::new();
+    };
+    let is_changed = |(base, found): &&(SnapshotId, Fingerprint)| {
+        base != id && known.get(base).is_some_and(|recorded| *recorded != found.checksum)
+    };
+    // Those that hang on it are other than they were too: it is the first that tells.
+    let first = report.fingerprints.iter().find(is_changed);
+    first.map(|(base, _)| Accused::of(Level::Checksum, base, check)).into_iter().collect()
+}
+
 fn details_of(report: &ScratchReport) -> Map<String, Value> {
-    let tables: Vec<_> = report
-        .tables
-        .iter()
-        .map(|table| json!({ "database": table.database, "table": table.table, "rows": table.rows }))
-        .collect();
     let told = json!({
         "server": report.server_version,
         "reached": report.reached.map(|lsn| lsn.to_string()),
@@ -188,7 +204,7 @@ fn details_of(report: &ScratchReport) -> Map<String, Value> {
         "own_network": report.has_own_network,
         "unpack_seconds": report.unpack_seconds,
         "recovery_seconds": report.recovery_seconds,
-        "tables": tables,
+        "tables": tables::told(&report.tables),
         "notes": report.notes,
     });
     Map::from_iter([("restore".to_owned(), told)])
