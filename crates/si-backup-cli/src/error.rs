@@ -1,7 +1,9 @@
 use crate::settings::SettingsError;
 use backup_contract::{Finding, Severity};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
+use walg_driver::engine::NotPushed;
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -38,16 +40,35 @@ pub enum CliError {
         /// What is wrong with it.
         findings: Vec<Finding>,
     },
-    /// An engine ended, and left no backup.
-    #[error("the engine '{engine}' {ending}, and no new backup is in the bucket: {said}")]
-    NothingPushed {
+    /// An app's env file is not as the contract asks.
+    #[error(
+        "app '{app}' is not backed up, for its env file is not as the contract asks: {}",
+        placed(findings)
+    )]
+    ContractFindings {
+        /// The app.
+        app: String,
+        /// What is wrong with it.
+        findings: Vec<Finding>,
+    },
+    /// An engine ended, and left no backup that is the one that was ordered.
+    #[error("the engine '{engine}' {ending}, and {why}: {said}")]
+    NotPushed {
         /// The engine.
         engine: String,
         /// How it ended.
         ending: String,
+        /// What the bucket tells.
+        why: NotPushed,
         /// The last that it said.
         said: String,
     },
+    /// It was not done within the time that it was given.
+    #[error("it was not done within {}, and was stopped", humantime::format_duration(*.0))]
+    TimedOut(Duration),
+    /// Another host took the lease over while this one worked.
+    #[error("the lease '{0}' was lost: another host took this one for dead")]
+    LostLease(String),
     /// An app's env file cannot be used.
     #[error("the env file of app '{app}', {}, {}", fault.place, fault.detail)]
     AppEnvFile {
@@ -214,6 +235,12 @@ fn told(findings: &[Finding]) -> String {
     told.join("; ")
 }
 
+fn placed(findings: &[Finding]) -> String {
+    let told: Vec<_> =
+        findings.iter().map(|finding| format!("{} {}", finding.place, finding.detail)).collect();
+    told.join("; ")
+}
+
 fn signal_name(signal: usize) -> &'static str {
     match signal {
         2 => "SIGINT",
@@ -240,7 +267,11 @@ impl CliError {
             Self::Walg(e) => e.code(),
             Self::AppEnvFile { fault, .. } => fault.code,
             Self::ServerFindings { .. } => "server-findings",
-            Self::NothingPushed { .. } => "engine-failed",
+            Self::ContractFindings { .. } => "contract-findings",
+            Self::NotPushed { why: NotPushed::Nothing, .. } => "engine-failed",
+            Self::NotPushed { .. } => "backup-not-as-ordered",
+            Self::TimedOut(_) => "timed-out",
+            Self::LostLease(_) => "lease-lost",
             Self::Guard(e) => e.code(),
             Self::Retention(e) => e.code(),
             Self::BadRow { .. } => "invalid-row",
@@ -288,10 +319,17 @@ impl CliError {
             Self::State(e) => e.hint(),
             Self::Walg(e) => e.hint().map(str::to_owned),
             Self::AppEnvFile { fault, .. } => Some(fault.hint.clone()),
-            Self::ServerFindings { findings, .. } => findings.first().map(|finding| finding.hint.clone()),
-            Self::NothingPushed { .. } => Some(
+            Self::ServerFindings { findings, .. } | Self::ContractFindings { findings, .. } => {
+                findings.first().map(|finding| finding.hint.clone())
+            }
+            Self::NotPushed { why: NotPushed::Nothing, .. } => Some(
                 "see that the server is up and the store can be written; what it printed last is above".into(),
             ),
+            Self::NotPushed { .. } => Some(
+                "nothing is claimed of it: see who else pushes there, and look at it with 'si-backup list' before it is used".into(),
+            ),
+            Self::TimedOut(_) => Some("give it more time with --timeout; nothing is claimed of what it left".into()),
+            Self::LostLease(_) => Some("look at what the other host does, and run it again".into()),
             Self::Guard(e) => e.hint().map(str::to_owned),
             Self::Retention(e) => e.hint().map(str::to_owned),
             Self::BadRow { .. } => Some(
@@ -370,10 +408,10 @@ impl CliError {
             | Self::StoreEmptied { .. }
             | Self::ForeignOrigin { .. } => 2,
             Self::DeletionsFailed(_) => 3,
-            Self::Findings { .. } | Self::ServerFindings { .. } => 10,
-            Self::NothingPushed { .. } => 14,
+            Self::Findings { .. } | Self::ServerFindings { .. } | Self::ContractFindings { .. } => 10,
+            Self::NotPushed { .. } | Self::TimedOut(_) => 14,
             Self::NothingThere { .. } | Self::NotProved { .. } => 12,
-            Self::Busy(_) | Self::Verifying(_) => 11,
+            Self::Busy(_) | Self::Verifying(_) | Self::LostLease(_) => 11,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
             Self::Io { .. } => 1,
             Self::Store(e) => of_code(e.code()),
@@ -389,7 +427,8 @@ impl CliError {
         match self {
             Self::State(paas_state::Error::Blocked(findings))
             | Self::Walg(walg_driver::Error::Settings(findings))
-            | Self::ServerFindings { findings, .. } => findings,
+            | Self::ServerFindings { findings, .. }
+            | Self::ContractFindings { findings, .. } => findings,
             _ => &[],
         }
     }
@@ -429,8 +468,13 @@ fn of_code(code: &str) -> u8 {
         | "socket-path-too-long"
         | "no-such-role"
         | "no-such-user" => 2,
-        "state-findings" | "engine-settings" => 10,
-        "program-stopped" => 14,
+        "state-findings" | "engine-settings" | "server-is-standby" | "other-data-directory" => 10,
+        "program-stopped"
+        | "not-connected"
+        | "connection-lost"
+        | "not-run"
+        | "outcome-unknown"
+        | "engine-version-unknown" => 14,
         "lease-held" | "lease-lost" => 11,
         "object-corrupt"
         | "object-not-found"

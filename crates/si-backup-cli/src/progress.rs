@@ -2,8 +2,9 @@ use crate::args::ProgressChoice;
 use crate::world::Interrupts;
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use paas_state::Watch;
+use std::fmt;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -39,11 +40,16 @@ impl ProgressMode {
 }
 
 /// Counts bytes, and says when to stop.
-#[derive(Debug)]
 pub struct Meter<'a> {
     bytes: AtomicU64,
     interrupts: &'a Interrupts,
-    lost: Option<&'a AtomicBool>,
+    reason: Option<&'a (dyn Fn() -> bool + Sync)>,
+}
+
+impl fmt::Debug for Meter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meter").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
 }
 
 impl Watch for Meter<'_> {
@@ -52,21 +58,21 @@ impl Watch for Meter<'_> {
     }
 
     fn stop(&self) -> bool {
-        self.interrupts.signal().is_some() || self.lost.is_some_and(|lost| lost.load(Ordering::Relaxed))
+        self.interrupts.signal().is_some() || self.reason.is_some_and(|reason| reason())
     }
 }
 
 /// Does `work`, drawing on standard error what its meter says while it takes long. `total` may be 0: unknown.
-/// `lost` is a further reason to stop.
+/// `reason` tells of further reasons to stop.
 pub fn metered<T>(
     mode: ProgressMode,
     what: &str,
     total: u64,
     interrupts: &Interrupts,
-    lost: Option<&AtomicBool>,
+    reason: Option<&(dyn Fn() -> bool + Sync)>,
     work: impl FnOnce(&Meter<'_>) -> T,
 ) -> T {
-    let meter = Meter { bytes: AtomicU64::new(0), interrupts, lost };
+    let meter = Meter { bytes: AtomicU64::new(0), interrupts, reason };
     if mode == ProgressMode::Hidden {
         return work(&meter);
     }

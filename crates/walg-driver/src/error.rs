@@ -60,6 +60,17 @@ pub enum Error {
     /// The server was not reached.
     #[error("the server was not reached: {0}")]
     NoServer(String),
+    /// The server follows another one.
+    #[error("the server that answers is a standby: no backup is made of one")]
+    Standby,
+    /// A directory is not the one in which the server that answers works.
+    #[error("{} is not the data directory of the server that answers: {why}", path.display())]
+    OtherDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What speaks against it.
+        why: String,
+    },
     /// The server refused what it was told to do.
     #[error("the server refused: {0}")]
     Sql(String),
@@ -208,6 +219,8 @@ impl Error {
             Self::Random(_) => "no-random-bytes",
             Self::Stopped { .. } => "program-stopped",
             Self::NoServer(_) => "server-not-reached",
+            Self::Standby => "server-is-standby",
+            Self::OtherDirectory { .. } => "other-data-directory",
             Self::Sql(_) => "sql-refused",
             Self::TooMuchOutput => "too-much-output",
             Self::ComposeOutput { .. } => "compose-output",
@@ -242,6 +255,13 @@ impl Error {
             Self::BadWal { .. } => Some("recover to a point before it"),
             Self::NoServer(_) => Some(
                 "see that the server is up, and that PGHOST, PGPORT and PGUSER of the env file are right",
+            ),
+            Self::Standby => {
+                Some("run it where the primary is, with PGHOST and PGPORT of the env file leading to that")
+            }
+            Self::OtherDirectory { .. } => Some(
+                "correct 'pgdata' in the app's runner, or PGHOST and PGPORT in its env file: an engine reads the directory \
+                 here, whichever server answers",
             ),
             Self::NotRun { .. } => {
                 Some("run 'docker compose config' there, and see that the Docker engine is up")

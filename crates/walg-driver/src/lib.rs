@@ -2,7 +2,8 @@
 //!
 //! [`bucket`] is a bucket's catalogue, [`wal`] its archive, both read from the objects alone, and [`verify`] recognises the
 //! bytes of a backup. [`engine`] makes backups and unpacks them, through a [`runner`] where the server is, as a child that
-//! [`process`] holds to its limits. What an engine says of its work is never believed: the bucket is looked at. [`mirror`]
+//! [`process`] holds to its limits, once [`works_in()`] has seen that what it reads is the server's. What an engine says of its
+//! work is never believed: the bucket is looked at. [`mirror`]
 //! fetches what one backup needs, and [`scratch`] proves that it comes back up; [`wal_get()`] is its `restore_command`.
 //!
 //! ```no_run
@@ -19,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod beside;
 pub mod bucket;
 mod codec;
 pub mod engine;
@@ -32,6 +34,7 @@ pub mod verify;
 pub mod wal;
 mod wal_get;
 
+pub use beside::works_in;
 pub use codec::{Cipher, Compression, SodiumKey};
 pub use error::{Error, Result};
 pub use wal_get::{Segments, WalGet, WalSource, wal_get};

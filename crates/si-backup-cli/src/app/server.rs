@@ -3,7 +3,7 @@ use crate::settings::RunnerSettings;
 use crate::{CliError, Session};
 use backup_contract::live::{Receiver, ServerFacts};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walg_driver::engine::{Engine, environment};
 use walg_driver::process::{Limits, User, Watch};
@@ -16,8 +16,8 @@ pub struct AppServer {
     pub runner: Box<dyn Runner>,
     /// What makes the backups.
     pub engine: Engine,
-    /// The data directory, as the settings have it.
-    pub pgdata: PathBuf,
+    /// The data directory, where the settings have it.
+    pub pgdata: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for AppServer {
@@ -52,8 +52,9 @@ const QUESTION: &str = "select (select system_identifier from pg_control_system(
     coalesce((select setting from pg_settings where name = 'archive_library'), '');\n\
     show data_directory;\nshow archive_command;\n";
 
-/// How often the server is asked whether a segment was archived.
-const HAND_OVER_LOOK: Duration = Duration::from_millis(250);
+/// After how long the server is asked again whether a segment was archived: at first, and at most. In a container each
+/// question is a container of its own.
+const HAND_OVER_LOOK: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(4)];
 
 impl AppServer {
     /// What is needed to work beside the server of an app.
@@ -75,7 +76,7 @@ impl AppServer {
             Some(name) => runner.run_as(User::find(name, &*session.world.clock)?),
             None => runner,
         };
-        Ok(Self { runner: Box::new(runner), engine, pgdata: pgdata.clone() })
+        Ok(Self { runner: Box::new(runner), engine, pgdata: Some(pgdata.clone()) })
     }
 
     /// Asks the server what it is.
@@ -142,6 +143,21 @@ impl AppServer {
 }
 
 impl AppServer {
+    /// Makes sure that what an engine would read here is what the server works in, which is in `data_directory` by its own
+    /// account.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] when it is not, or the server is a standby.
+    pub fn works_in(&self, data_directory: &Path, control: &Control<'_>) -> Result<(), CliError> {
+        if let Some(pgdata) = self.pgdata.as_ref().filter(|pgdata| *pgdata != data_directory) {
+            return Err(CliError::Walg(walg_driver::Error::OtherDirectory {
+                path: pgdata.clone(),
+                why: format!("that works in {}", data_directory.display()),
+            }));
+        }
+        Ok(walg_driver::works_in(&*self.runner, data_directory, control)?)
+    }
+
     /// Has the server end its segment of WAL; its name.
     ///
     /// # Errors
@@ -159,6 +175,7 @@ impl AppServer {
     pub fn hand_over_wal(&self, wait: Duration, control: &Control<'_>) -> Result<bool, CliError> {
         let segment = self.end_segment(control)?;
         let began = control.clock.monotonic();
+        let [mut pause, longest] = HAND_OVER_LOOK;
         loop {
             let last = self.runner.sql("select last_archived_wal from pg_stat_archiver;\n", control)?;
             // Names of one timeline are in the order of their segments; a history or a label is longer than a segment's.
@@ -169,7 +186,8 @@ impl AppServer {
             if control.clock.monotonic().saturating_sub(began) >= wait || control.watch.is_interrupted() {
                 return Ok(false);
             }
-            control.clock.sleep(HAND_OVER_LOOK);
+            control.clock.sleep(pause);
+            pause = (pause * 2).min(longest);
         }
     }
 }

@@ -12,7 +12,7 @@ use paas_state::{
 };
 use restore_guard::{ActOutcome, Action, OriginId};
 use std::fmt::Write;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Makes a backup of the state, and proves it.
 pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliError> {
@@ -74,7 +74,8 @@ fn back_up(
     let allow = session.allow_list()?;
     let total = Inventory::take(context, &args.with)?.bytes_taken();
     let (mode, interrupts) = (session.progress(), &session.world.interrupts);
-    metered(mode, "backing up", total, interrupts, Some(lost), |meter| {
+    let is_lost = || lost.load(Ordering::Relaxed);
+    metered(mode, "backing up", total, interrupts, Some(&is_lost), |meter| {
         let reading = Reading {
             context,
             with: &args.with,
@@ -100,7 +101,8 @@ fn verify(
     let bundle = UnverifiedBundle::new(store, backup.record.clone())?;
     let total = if level == Level::Content { backup.manifest.bytes() } else { backup.record.bytes };
     let (mode, interrupts) = (session.progress(), &session.world.interrupts);
-    let verification = metered(mode, "reading back", total, interrupts, Some(lost), |meter| {
+    let is_lost = || lost.load(Ordering::Relaxed);
+    let verification = metered(mode, "reading back", total, interrupts, Some(&is_lost), |meter| {
         prove(session, &bundle, level, identities, meter)
     })?;
     let evidence = write_evidence(session, store, &backup.record, origin, &verification)?;

@@ -1,6 +1,8 @@
 //! Databases backed up, proved by a restore, and refused where they must be: a real server, the engine that is linked in.
 
-use crate::postgres::Database;
+use crate::harness::{Ran, wait_for};
+use crate::postgres::{Database, KEY};
+use rustix::process::{Pid, Signal, kill_process};
 use si_backup_tests::servers::{BucketKind, REGION, VersityGw};
 use std::thread::sleep;
 use std::time::Duration;
@@ -10,6 +12,11 @@ fn from_backup_to_proof(database: &Database) {
     let full = database.json(&["run", "--app", "shop"]).expect(0).row();
     assert_eq!((&full["kind"], &full["restorable"]), (&"full".into(), &true.into()));
     assert_eq!(full["verified"]["level"], "checksum");
+    let due = full["due"].as_array().unwrap();
+    assert!(
+        due.iter().any(|due| due["task"] == "rehearse") && due.iter().any(|due| due["task"] == "delta"),
+        "{due:?}"
+    );
     database.sql("insert into orders select generate_series(1001, 1500)");
     let delta = database.json(&["run", "--app", "shop"]).expect(0).row();
     assert_eq!(delta["kind"], "delta", "{delta:#}");
@@ -70,8 +77,8 @@ fn a_database_in_s3() {
     database.begin(
         "supabase-self-hosted",
         &format!(
-            "WALG_S3_PREFIX=s3://databases/shop\nAWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
-             AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n",
+            "WALG_S3_PREFIX=s3://databases/shop\nWALG_AWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
+             WALG_AWS_ACCESS_KEY_ID={}\nWALG_AWS_SECRET_ACCESS_KEY={}\n",
             server.endpoint(),
             keys.id,
             keys.secret
@@ -235,7 +242,14 @@ fn a_restore_command_never_ends_in_a_code_that_would_promote() {
     database.json(&["run", "--app", "shop"]).expect(0);
     let get = |env: &[(&str, &str)], args: &[&str]| {
         let mut command = database.si_backup(&[&["wal-get"], args].concat());
-        command.envs(env.iter().copied()).output().unwrap().status.code().unwrap()
+        command
+            .env("SI_BACKUP_WAL_KEY", KEY)
+            .envs(env.iter().copied())
+            .output()
+            .unwrap()
+            .status
+            .code()
+            .unwrap()
     };
     let bucket = database.path("bucket");
     let (prefix, to) = (("SI_BACKUP_WAL_PREFIX", bucket.to_str().unwrap()), database.path("got"));
@@ -260,4 +274,137 @@ fn a_restore_command_never_ends_in_a_code_that_would_promote() {
     ] {
         assert_eq!(get(env, args), 126, "{env:?} {args:?}");
     }
+}
+
+/// `PGHOST` may lead to a primary elsewhere while its standby is here: one cluster, one path, two directories.
+#[test]
+fn the_directory_of_another_server_is_not_read_for_it() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.json(&["run", "--app", "shop"]).expect(0);
+    let socket = database.put_standby_in_place();
+    let ran = database.json(&["run", "--app", "shop"]).expect(10);
+    let said = ran.error("other-data-directory");
+    assert!(said.contains("standby"), "{said}");
+    let place = |dir: &std::path::Path| format!("PGHOST={}\n", dir.display());
+    database.edit_env(&place(database.path("cluster").parent().unwrap()), &place(&socket));
+    database.json(&["run", "--app", "shop"]).expect(10).error("server-is-standby");
+    // One in which nobody works.
+    database.stop();
+    database.edit_env(&place(&socket), &place(database.path("cluster").parent().unwrap()));
+    let said = database.json(&["run", "--app", "shop"]).expect(10).error("other-data-directory");
+    assert!(said.contains("no server is seen to work in it"), "{said}");
+    assert_eq!(database.json(&["list", "--app", "shop"]).expect(0).data().len(), 1);
+}
+
+/// The engine that is linked in, as a program of another name that may do more or less than it is told.
+fn engine_that(database: &Database, before: &str, after: &str) {
+    let engine = database.path("si-backup");
+    database.replace_engine(&format!("{before}\n{} engine -- \"$@\" || exit $?\n{after}", engine.display()));
+}
+
+#[test]
+fn of_two_that_push_at_once_each_has_its_own() {
+    let Some(database) = Database::in_a_directory() else { return };
+    // Somebody else's backup comes after ours, and is the newest.
+    let engine = database.path("si-backup");
+    let theirs = format!("{} engine -- backup-push {} --full", engine.display(), database.data().display());
+    engine_that(&database, "", &theirs);
+    let ours = database.json(&["run", "--app", "shop"]).expect(0).row();
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    assert_eq!((listed.len(), &listed[0]["id"]), (2, &ours["id"]));
+    assert!(listed[1]["verified"].is_null(), "nothing is claimed of the other one");
+}
+
+#[test]
+fn a_backup_that_cannot_be_told_for_ours_is_not_claimed() {
+    let Some(database) = Database::in_a_directory() else { return };
+    // An engine that keeps no user data: the backup may be anybody's.
+    let engine = database.path("si-backup");
+    let strip = format!("exec {} engine -- \"$1\" \"$2\" --full", engine.display());
+    engine_that(&database, &strip, "");
+    let said = database.json(&["run", "--app", "shop", "--full"]).expect(14).error("backup-not-as-ordered");
+    assert!(said.contains("none has the mark of this run"), "{said}");
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    assert!(listed.len() == 1 && listed[0]["verified"].is_null(), "{listed:#?}");
+}
+
+#[test]
+fn a_backup_of_another_cluster_is_not_claimed() {
+    let Some(database) = Database::in_a_directory() else { return };
+    // As when an engine goes on to another server than the one that was looked at.
+    let edit = "sed -i 's/\"SystemIdentifier\":[0-9]*/\"SystemIdentifier\":7/' \
+                \"$WALG_FILE_PREFIX\"/basebackups_005/*_sentinel.json";
+    engine_that(&database, "", edit);
+    let said = database.json(&["run", "--app", "shop"]).expect(14).error("backup-not-as-ordered");
+    assert!(said.contains("is of the cluster 7"), "{said}");
+}
+
+#[test]
+fn an_interrupted_push_is_said_to_be_one() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let Some(database) = Database::in_a_directory() else { return };
+        let began = database.path("cluster/began");
+        engine_that(&database, &format!("touch {}; exec sleep 600", began.display()), "");
+        let child = database.si_backup(&["--json", "run", "--app", "shop"]).spawn().unwrap();
+        wait_for("the engine to begin", || began.exists());
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ran = Ran::of(child.wait_with_output().unwrap()).expect(code);
+        ran.error("interrupted");
+        let told = database.json(&["audit", "list"]).expect(0).data();
+        let last = told.last().unwrap();
+        assert_eq!((&last["action"], &last["outcome"]), (&"run".into(), &"interrupted".into()));
+    }
+}
+
+#[test]
+fn a_run_that_lost_its_lease_says_so() {
+    let Some(database) = Database::in_a_directory() else { return };
+    let began = database.path("cluster/began");
+    engine_that(&database, &format!("touch {}; exec sleep 600", began.display()), "");
+    let child = database.si_backup(&["--json", "run", "--app", "shop"]).spawn().unwrap();
+    wait_for("the engine to begin", || began.exists());
+    // Another host takes this one for dead.
+    let leases = database.host.path("store/leases/run-app-default-shop");
+    let newest = std::fs::read_dir(&leases).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&newest).unwrap()).unwrap();
+    let generation: u64 = newest.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    record["holder"] = "another".into();
+    record["session"] = "another".into();
+    let name = newest.file_stem().unwrap().to_str().unwrap();
+    let next = format!("{:0width$}.json", generation + 1, width = name.len());
+    std::fs::write(leases.join(next), record.to_string()).unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap()).expect(11);
+    ran.error("lease-lost");
+}
+
+#[test]
+fn what_the_contract_calls_wrong_is_not_pushed() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.edit_env(&format!("WALG_LIBSODIUM_KEY={KEY}\nWALG_LIBSODIUM_KEY_TRANSFORM=hex\n"), "");
+    let ran = database.json(&["run", "--app", "shop"]).expect(10);
+    let said = ran.error("contract-findings");
+    assert!(said.contains("stored in the clear"), "{said}");
+    let checked = database.json(&["contract", "--check", "--app", "shop"]).expect(10).data();
+    let errors = |rows: &[serde_json::Value]| -> Vec<_> {
+        rows.iter().filter(|row| row["severity"] == "error").map(|row| row["code"].clone()).collect()
+    };
+    let found = ran.row()["findings"].as_array().unwrap().clone();
+    assert_eq!(errors(&found), errors(&checked));
+    assert_eq!(errors(&found), ["env-not-encrypted"]);
+    // What is only weak is told, and pushed all the same.
+    assert!(found.iter().any(|row| row["severity"] == "warning"), "{found:#?}");
+    assert!(!database.path("bucket/basebackups_005").exists());
+    database.json(&["run", "--app", "shop", "--dry-run"]).expect(10).error("contract-findings");
+}
+
+#[test]
+fn a_time_limit_is_that_of_the_whole_run() {
+    let Some(database) = Database::in_a_directory() else { return };
+    // The backup is there, and the time is over before it is read back.
+    engine_that(&database, "", "exec sleep 600");
+    let ran = database.json(&["run", "--app", "shop", "--timeout", "6s"]).expect(14);
+    ran.error("timed-out");
+    assert!(ran.row()["verified"].is_null() && ran.row()["evidence"].is_null());
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    assert!(listed.len() == 1 && listed[0]["verified"].is_null(), "{listed:#?}");
 }

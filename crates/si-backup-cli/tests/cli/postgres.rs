@@ -7,6 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// What encrypts the backups of the tests.
+pub(crate) const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
 /// A server, its bucket, and a host of `si-backup` on the same machine.
 pub(crate) struct Database {
     pub(crate) host: Host,
@@ -82,6 +85,36 @@ impl Database {
         );
     }
 
+    /// Puts a standby of this server where its data directory is, and leaves the server at work: it does not look by its path
+    /// for the directory in which it is. Where the standby's socket is.
+    pub(crate) fn put_standby_in_place(&self) -> PathBuf {
+        let (copy, moved, socket) =
+            (self.path("cluster/copy"), self.path("cluster/moved"), self.path("standby"));
+        fs::create_dir(&socket).unwrap();
+        self.give(&socket);
+        self.must(
+            "pg_basebackup",
+            &[
+                "--checkpoint=fast",
+                "--write-recovery-conf",
+                "-U",
+                "postgres",
+                "-h",
+                self.dir.path().to_str().unwrap(),
+                "-D",
+            ],
+            &copy,
+        );
+        let file = copy.join("postgresql.auto.conf");
+        let settings = format!("unix_socket_directories = '{}'\n", socket.display());
+        fs::write(&file, fs::read_to_string(&file).unwrap() + &settings).unwrap();
+        fs::rename(self.data(), &moved).unwrap();
+        fs::rename(&copy, self.data()).unwrap();
+        let log = self.path("log-of-standby");
+        self.must("pg_ctl", &["--wait", "--log", log.to_str().unwrap(), "start", "-D"], &self.data());
+        socket
+    }
+
     /// Another cluster in the place of this one.
     pub(crate) fn replace_cluster(&self) {
         self.stop();
@@ -92,8 +125,13 @@ impl Database {
 
     /// Names the app in the settings, and starts the server, which archives as the env file says.
     pub(crate) fn begin(&self, profile: &str, env: &str) {
+        let key = if env.contains("WALG_LIBSODIUM_KEY") {
+            String::new()
+        } else {
+            format!("WALG_LIBSODIUM_KEY={KEY}\nWALG_LIBSODIUM_KEY_TRANSFORM=hex\n")
+        };
         let env = format!(
-            "{env}PGHOST={}\nPGUSER=postgres\nPGDATABASE=postgres\nWALG_COMPRESSION_METHOD=zstd\n",
+            "{env}PGHOST={}\nPGUSER=postgres\nPGDATABASE=postgres\nWALG_COMPRESSION_METHOD=zstd\n{key}",
             self.dir.path().display()
         );
         let path = self.path("shop.env");
@@ -113,7 +151,9 @@ impl Database {
         fs::write(self.host.config(), settings + &section).unwrap();
         // What the server's user reads is a copy: the other one is the operator's alone.
         let archive = self.path("archive");
-        let exports: Vec<_> = env.lines().map(|line| format!("export {line}")).collect();
+        // Nobody hands the linked-in engine the names that it understands here.
+        let exports: Vec<_> =
+            env.lines().map(|line| format!("export {}", line.replace("WALG_AWS_", "AWS_"))).collect();
         let exports = exports.join("\n");
         fs::write(
             &archive,
@@ -237,6 +277,14 @@ impl Database {
         self.host.edit_settings("\n[contexts.default.apps.shop]\n", &with);
     }
 
+    /// Changes the env file.
+    pub(crate) fn edit_env(&self, from: &str, to: &str) {
+        let path = self.path("shop.env");
+        let before = fs::read_to_string(&path).unwrap();
+        assert!(before.contains(from), "{from}");
+        fs::write(&path, before.replace(from, to)).unwrap();
+    }
+
     /// Runs this program, from where the server's user can start it too.
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran::of(self.si_backup(args).output().unwrap())
@@ -259,8 +307,10 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let mut stop = self.command("pg_ctl");
-        stop.args(["--mode=immediate", "--no-wait", "stop", "-D"]).arg(self.data());
-        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        for data in [self.data(), self.path("cluster/moved")] {
+            let mut stop = self.command("pg_ctl");
+            stop.args(["--mode=immediate", "--no-wait", "stop", "-D"]).arg(data);
+            let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
     }
 }

@@ -10,6 +10,7 @@
 //! | what it reads of the app's env file, or must not be given | [`environment`], [`refused`] |
 //! | full or delta | [`choose`] |
 //! | what it is to do | [`Call`], made into a [`Job`](crate::runner::Job) for a [`Runner`](crate::runner::Runner) |
+//! | what came of a push | [`Ordered`] |
 //! | a backup out of a local directory | [`Unpacker`] |
 //!
 //! With the feature `embedded` a program can be the engine itself: see `dispatch_engine`.
@@ -20,6 +21,7 @@ mod choose;
 #[cfg(feature = "embedded")]
 mod embedded;
 mod program;
+mod pushed;
 mod settings;
 mod unpack;
 
@@ -29,6 +31,7 @@ pub use choose::{Choice, Situation, WhyFull, choose};
 #[cfg(feature = "embedded")]
 pub use embedded::dispatch_engine;
 pub use program::Engine;
+pub use pushed::{NotPushed, Ordered, PushMark, Pushed};
 pub use settings::{environment, refused};
 pub use unpack::{Unpack, Unpacker};
 

@@ -1,6 +1,6 @@
 //! What `global/pg_control` says: which cluster, which version, which timeline, and whether it is whole.
 
-use crate::wal::Timeline;
+use crate::wal::{Lsn, Timeline};
 
 /// Between which offsets the checksum of a control file lies, in bytes: each version puts it behind its last field.
 const CHECKSUM: std::ops::Range<usize> = 200..512;
@@ -14,7 +14,14 @@ pub(crate) struct Control {
     pub(crate) system_identifier: u64,
     pub(crate) version: u32,
     pub(crate) timeline: Timeline,
+    /// What its server was doing when it wrote it last.
+    pub(crate) state: u32,
+    /// Where its last checkpoint is.
+    pub(crate) checkpoint: Lsn,
 }
+
+/// The state of a server that is up and follows nobody.
+pub(crate) const IN_PRODUCTION: u32 = 6;
 
 impl Control {
     /// Reads a control file; `None` when its checksum is not that of its bytes.
@@ -36,6 +43,8 @@ impl Control {
             system_identifier: number(0, 8)?,
             version: u32::try_from(number(8, 4)?).ok()?,
             timeline: Timeline(u32::try_from(number(48, 4)?).ok()?),
+            state: u32::try_from(number(16, 4)?).ok()?,
+            checkpoint: Lsn(number(32, 8)?),
         })
     }
 

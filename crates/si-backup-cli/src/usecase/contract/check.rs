@@ -16,7 +16,7 @@ pub(super) fn check(session: &Session<'_>, only: Option<&AppSlug>) -> Result<Rep
     if let Some(app) = only {
         session.app_settings(app)?;
     }
-    let apps = everything(session)?;
+    let apps = everything(session, Depth::Everything)?;
     let asked = |app: &&App<'_>| app.context == &session.context && only.is_none_or(|only| only == app.slug);
     let (mut rows, mut text, mut all) = (Vec::new(), String::new(), Vec::new());
     for app in apps.iter().filter(asked) {
@@ -65,12 +65,32 @@ const BY_ENV_FILE: [ClauseId; 4] =
 
 /// What holding the apps of the context to their profiles came to, in the words of the policy.
 pub(in crate::usecase) fn facts(session: &Session<'_>) -> Result<BTreeMap<AppSlug, ContractFacts>, CliError> {
-    let apps = everything(session)?;
+    let apps = everything(session, Depth::Everything)?;
     let own = apps.iter().filter(|app| app.context == &session.context);
     let facts = own.map(|app| {
         (app.slug.clone(), ContractFacts { checked: app.held_against(&apps), covers: app.covers.clone() })
     });
     Ok(facts.collect())
+}
+
+/// What the contract has to say of an app's env file, beside those of all other apps and as [`check`] says it: before
+/// anything is pushed.
+pub(in crate::usecase) fn of_env_file(
+    session: &Session<'_>,
+    app: &AppSlug,
+) -> Result<Vec<Finding>, CliError> {
+    let apps = everything(session, Depth::EnvFile)?;
+    let own = apps.iter().find(|looked| looked.context == &session.context && looked.slug == app);
+    Ok(own.map(|own| own.held_against(&apps).findings).unwrap_or_default())
+}
+
+/// How much of an app is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// Its env file.
+    EnvFile,
+    /// Its compose project too.
+    Everything,
 }
 
 fn is_wrong(findings: &[Finding]) -> bool {
@@ -89,12 +109,12 @@ struct App<'s> {
 }
 
 /// Every app that the settings know, of other contexts too: a prefix must be an app's own among all of them.
-fn everything<'s>(session: &'s Session<'_>) -> Result<Vec<App<'s>>, CliError> {
+fn everything<'s>(session: &'s Session<'_>, depth: Depth) -> Result<Vec<App<'s>>, CliError> {
     session.context_settings()?;
     let mut apps = Vec::new();
     for (name, context) in &session.settings()?.contexts {
         for (slug, settings) in &context.apps {
-            apps.push(App::look_at(session, name, context, slug, settings)?);
+            apps.push(App::look_at(session, (name, context), slug, settings, depth)?);
         }
     }
     Ok(apps)
@@ -103,10 +123,10 @@ fn everything<'s>(session: &'s Session<'_>) -> Result<Vec<App<'s>>, CliError> {
 impl<'s> App<'s> {
     fn look_at(
         session: &Session<'_>,
-        name: &'s ContextName,
-        context: &ContextSettings,
+        (name, context): (&'s ContextName, &ContextSettings),
         slug: &'s AppSlug,
         settings: &'s AppSettings,
+        depth: Depth,
     ) -> Result<Self, CliError> {
         let mut app = Self {
             context: name,
@@ -128,7 +148,7 @@ impl<'s> App<'s> {
             Some(Err(e)) => app.checked.findings.push(parse_failed(&found.facts.path, e)),
             None => {}
         }
-        if let RunnerSettings::Compose { dir, files } = &settings.runner {
+        if let (RunnerSettings::Compose { dir, files }, Depth::Everything) = (&settings.runner, depth) {
             let project = compose::find(session, dir, files)?;
             app.covers.insert(ClauseId::DatabasusPrivate);
             app.checked.extend(compose::judge(&project, &format!("app:{slug}"), settings.profile));

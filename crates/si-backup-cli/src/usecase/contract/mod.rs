@@ -4,7 +4,7 @@ mod check;
 mod compose;
 mod render;
 
-pub(super) use check::facts;
+pub(super) use check::{facts, of_env_file};
 
 use crate::args::ContractArgs;
 use crate::report::row;

@@ -1,0 +1,101 @@
+use super::reins::Reins;
+use crate::args::RunArgs;
+use crate::usecase::policy;
+use crate::{Answers, AppEnvironment, AppServer, AppShelf, CliError, Session};
+use backup_contract::{Finding, Severity, SnapshotId, SnapshotKind};
+use std::path::PathBuf;
+use std::time::Duration;
+use walg_driver::bucket::Backup;
+use walg_driver::engine::{Choice, Situation, choose};
+use walg_driver::wal::Timeline;
+
+/// How long the server may take to answer.
+pub(super) const ANSWER: Duration = Duration::from_mins(2);
+
+/// What is to be made, decided before anything is.
+pub(super) struct Plan {
+    /// None for a full.
+    pub(super) delta_of: Option<SnapshotId>,
+    pub(super) why: String,
+    pub(super) data_directory: PathBuf,
+    pub(super) system_identifier: u64,
+    pub(super) timeline: Timeline,
+    /// Whether the server archives its WAL itself.
+    pub(super) archives: bool,
+    /// What is not as it should be, and no reason to leave the backup.
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Plan {
+    /// Asks the server, and decides.
+    ///
+    /// # Errors
+    /// Whatever speaks against a backup of this server from this directory.
+    pub(super) fn make(
+        session: &Session<'_>,
+        args: &RunArgs,
+        environment: &AppEnvironment<'_>,
+        server: &AppServer,
+        shelf: &AppShelf,
+        reins: &Reins<'_>,
+    ) -> Result<Self, CliError> {
+        let systems = shelf.bucket.systems();
+        let answers = reins
+            .within(ANSWER, |control| server.ask(format!("app {}", environment.app), systems, control))?;
+        // What a standby says of its archive is not what is wrong with it.
+        if answers.is_standby {
+            return Err(walg_driver::Error::Standby.into());
+        }
+        let findings = answers.facts.check().findings;
+        let (errors, findings): (Vec<_>, Vec<_>) =
+            findings.into_iter().partition(|finding| finding.severity == Severity::Error);
+        if !errors.is_empty() {
+            return Err(CliError::ServerFindings { app: environment.app.to_string(), findings: errors });
+        }
+        reins.within(ANSWER, |control| server.works_in(&answers.data_directory, control))?;
+        let (delta_of, why) = kind(session, args, shelf, &answers)?;
+        let archives = answers.facts.archive_mode.as_deref().is_some_and(|mode| mode != "off");
+        Ok(Self {
+            delta_of,
+            why,
+            data_directory: answers.data_directory,
+            system_identifier: answers.system_identifier,
+            timeline: answers.timeline,
+            archives,
+            findings,
+        })
+    }
+
+    pub(super) const fn kind(&self) -> SnapshotKind {
+        if self.delta_of.is_some() { SnapshotKind::Delta } else { SnapshotKind::Full }
+    }
+}
+
+/// Full or delta, and why.
+fn kind(
+    session: &Session<'_>,
+    args: &RunArgs,
+    shelf: &AppShelf,
+    answers: &Answers,
+) -> Result<(Option<SnapshotId>, String), CliError> {
+    let settings = session.context_settings()?;
+    let schedule = policy::schedule(settings)?;
+    let (rhythm, zone, now) = (schedule.of(shelf.subject()).full, schedule.zone(), session.now());
+    let is_due = |full: &Backup| {
+        let begun = full.sentinel.as_ref().and_then(|sentinel| sentinel.started_at);
+        begun.is_none_or(|begun| rhythm.after(begun, zone).is_some_and(|due| due <= now))
+    };
+    let is_sound = |id: &SnapshotId| shelf.is_sound(id);
+    let choice = choose(&Situation {
+        bucket: &shelf.bucket,
+        timeline: answers.timeline,
+        system_identifier: answers.system_identifier,
+        is_asked: args.full,
+        is_due: &is_due,
+        is_sound: &is_sound,
+    });
+    Ok(match choice {
+        Choice::Full(why) => (None, why.to_string()),
+        Choice::Delta(full) => (Some(full.id.clone()), format!("{} can be counted on", full.id)),
+    })
+}
