@@ -24,7 +24,7 @@ use walg_driver::scratch::{
 };
 
 /// How long things may take: what stands still is found by its own limit, these are for what never ends.
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     recovery: Duration::from_hours(12),
     question: Duration::from_mins(30),
     reading: Duration::from_hours(12),
