@@ -491,7 +491,8 @@ fn of_code(code: &str) -> u8 {
         | "no-server-version"
         | "server-too-old"
         | "not-restorable"
-        | "target-not-reached" => 12,
+        | "target-not-reached"
+        | "backup-unsound" => 12,
         _ => 1,
     }
 }

@@ -6,7 +6,7 @@ use backup_contract::engine::EngineKind;
 use clock::RealClock;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use walg_driver::engine::{Engine, Unpacker};
+use walg_driver::engine::{Engine, Unpack as _, Unpacker};
 use walg_driver::process::{Limits, Status, Variables, Watch};
 use walg_driver::runner::Control;
 
@@ -35,4 +35,22 @@ fn the_bucket_is_out_of_reach() {
          PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nWALG_FILE_PREFIX=/mirror\n\
          WALG_LIBSODIUM_KEY=<redacted>\nWALG_LIBSODIUM_KEY_TRANSFORM=hex\n"
     );
+}
+
+/// Whoever stops it is told of that, and of no failure.
+#[test]
+fn an_interrupted_engine_has_said_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("wal-g");
+    fs::write(&program, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let clock = RealClock::new();
+    let watch = Watch::none().interrupted(&|| true);
+    let unpacker = Unpacker::new(
+        Engine::new(EngineKind::WalG, program),
+        Control { limits: Limits::default(), watch, clock: &clock },
+    );
+    let id = "base_000000010000000000000002".parse().unwrap();
+    let error = unpacker.unpack("/mirror".as_ref(), &id, "/into".as_ref()).unwrap_err();
+    assert_eq!(error.code(), "interrupted", "{error}");
 }

@@ -5,6 +5,8 @@ use backup_contract::{AppSlug, Level};
 use clap::{Args, Subcommand};
 use paas_state::OptionalTree;
 use std::path::PathBuf;
+use walg_driver::scratch::Point;
+use walg_driver::wal::NotAnLsn;
 
 /// What si-backup can do.
 #[derive(Debug, Clone, Subcommand)]
@@ -267,20 +269,26 @@ pub struct VerifyArgs {
 #[command(after_help = "\
 Examples:
   si-backup extract LATEST --state --into /tmp/state
-  si-backup extract state-20261123 --into /tmp/state --file targets.json")]
+  si-backup extract state-20261123 --into /tmp/state --file targets.json
+  si-backup extract LATEST --app shop --into /srv/restored/shop
+  si-backup extract LATEST --app shop --into /srv/restored/shop --until 2026-11-23T14:05:00+01:00")]
 pub struct ExtractArgs {
     /// The snapshot: its id, a unique beginning of it, or LATEST
     #[arg(value_name = "ID")]
     pub id: String,
     /// Which subject
     #[command(flatten)]
-    pub subject: StateArgs,
+    pub subject: SubjectArgs,
     /// A new or an empty directory, which is then replaced: not the working directory, nor a mount point
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
     /// Only this file of the snapshot
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", conflicts_with = "app")]
     pub file: Option<String>,
+    /// Up to where its server recovers: 'end' of the archive, the end of the 'backup', a time as RFC 3339 with an offset,
+    /// 'lsn:0/2000028', or 'name:' and a restore point [default: end for LATEST, backup for an id]
+    #[arg(long, value_name = "TARGET", requires = "app", value_parser = parse_point)]
+    pub until: Option<Point>,
 }
 
 /// Arguments of `pin`.
@@ -373,6 +381,20 @@ pub enum EventsCommand {
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: usize,
     },
+}
+
+/// A point up to which a server recovers.
+fn parse_point(text: &str) -> Result<Point, String> {
+    match (text, text.split_once(':')) {
+        ("end", _) => Ok(Point::End),
+        ("backup", _) => Ok(Point::Backup),
+        (_, Some(("lsn", lsn))) => lsn.parse().map(Point::Lsn).map_err(|e: NotAnLsn| e.to_string()),
+        (_, Some(("name", name))) if !name.is_empty() => Ok(Point::Name(name.to_owned())),
+        _ => parse_time(text).map(Point::Time).map_err(|_| {
+            "write end, backup, a time with its offset such as 2026-11-23T14:05:00+01:00, lsn:0/2000028, or name:POINT"
+                .to_owned()
+        }),
+    }
 }
 
 pub(super) fn parse_time(text: &str) -> Result<chrono::DateTime<chrono::Utc>, String> {

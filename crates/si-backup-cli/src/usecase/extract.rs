@@ -52,6 +52,7 @@ pub(super) fn extract(session: &Session<'_>, args: &ExtractArgs) -> Result<Repor
         into: args.into.display().to_string(),
         files: unpacked.clone().count(),
         bytes: unpacked.map(|file| file.size).sum(),
+        server: None,
     };
     session.record(&entry(ActOutcome::Done), Some(&*store))?;
     let text = format!(

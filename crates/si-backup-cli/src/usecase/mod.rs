@@ -53,7 +53,10 @@ pub fn dispatch(session: &Session<'_>, command: &Command) -> Result<Report, CliE
             Some(app) => app::verify(session, args, app),
             None => verify::verify(session, args),
         },
-        Command::Extract(args) => extract::extract(session, args),
+        Command::Extract(args) => match &args.subject.app {
+            Some(app) => app::extract(session, args, app),
+            None => extract::extract(session, args),
+        },
         Command::Pin(args) => pin::pin(session, args),
         Command::Unpin(args) => pin::unpin(session, args),
         Command::Retention(command) => retention::retention(session, command),

@@ -20,8 +20,8 @@ pub use retention::{
     PlanSummary, StrayRow, forecast_text, plan_text,
 };
 pub use rows::{
-    AuditRow, ChangeRow, DiffKeyRow, DiffRow, EntryRow, EvidenceRow, ExtractRow, InitRow, KitRow, ListRow,
-    PinRow, ProblemRow, RunRow, ShowRow, Status, StatusRow, VerifiedRow, VerifyRow,
+    AuditRow, ChangeRow, DiffKeyRow, DiffRow, EntryRow, EvidenceRow, ExtractRow, ExtractedServerRow, InitRow,
+    KitRow, ListRow, PinRow, ProblemRow, RunRow, ShowRow, Status, StatusRow, VerifiedRow, VerifyRow,
 };
 #[cfg(feature = "schema")]
 pub use schema::{CommandSchema, schemas};

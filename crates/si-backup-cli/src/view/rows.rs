@@ -363,6 +363,35 @@ pub struct ExtractRow {
     pub files: usize,
     /// How many bytes they have.
     pub bytes: u64,
+    /// Of a database: what its server will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<ExtractedServerRow>,
+}
+
+/// What the server of an extracted database will do when it is started.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ExtractedServerRow {
+    /// Up to where it recovers: `end`, `backup`, a time, `lsn:…` or `name:…`.
+    pub until: String,
+    /// Along which timeline.
+    pub timeline: u32,
+    /// The place that it will reach at least.
+    pub reaches_lsn: String,
+    /// Where its WAL ends: it comes no farther.
+    pub wal_end_lsn: String,
+    /// When the last of its WAL was archived, where it recovers to the end of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<DateTime<Utc>>,
+    /// Whether it archives; it never does before somebody has it.
+    pub archiving: bool,
+    /// As whom it is to be started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_as: Option<String>,
+    /// The words that start it.
+    pub start: Vec<String>,
+    /// What whoever starts it should know.
+    pub notes: Vec<String>,
 }
 
 /// A row of `pin` and `unpin`.

@@ -12,6 +12,7 @@ mod contract;
 mod crashes;
 mod databases;
 mod extracting;
+mod extracting_databases;
 mod git;
 mod harness;
 mod help;

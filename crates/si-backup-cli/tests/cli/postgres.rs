@@ -213,8 +213,8 @@ impl Database {
 
     /// Waits until everything that was written up to now is in the bucket.
     pub(crate) fn archive_what_there_is(&self) {
-        let segment = self.sql("insert into orders values (-1); select pg_walfile_name(pg_switch_wal())");
-        let segment = segment.lines().last().unwrap().to_owned();
+        self.sql("insert into orders values (-1)");
+        let segment = self.sql("select pg_walfile_name(pg_switch_wal())");
         let is_there = (0..600).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(100));
             self.sql("select coalesce(last_archived_wal, '') from pg_stat_archiver") >= segment
@@ -302,6 +302,74 @@ impl Database {
         command.env_clear().envs(standard.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+}
+
+/// A server that was started over an extracted directory, as the row says.
+pub(crate) struct Extracted<'a> {
+    database: &'a Database,
+    data: PathBuf,
+}
+
+impl Database {
+    /// Starts what was extracted, with a socket of its own and no bucket to fall back to.
+    pub(crate) fn start_extracted(&self, row: &serde_json::Value) -> Extracted<'_> {
+        let words: Vec<&str> =
+            row["server"]["start"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        let data = PathBuf::from(row["into"].as_str().unwrap());
+        let options = format!("-c unix_socket_directories={} -c port=5433", self.dir.path().display());
+        let (out, err) = (self.path("out"), self.path("err"));
+        let mut command = self.command(words[0]);
+        command.args(&words[1..]).arg("-o").arg(options).stdin(Stdio::null());
+        let status = command
+            .stdout(fs::File::create(&out).unwrap())
+            .stderr(fs::File::create(&err).unwrap())
+            .status()
+            .unwrap();
+        let said =
+            [out, err, data.join("recovery.log")].map(|path| fs::read_to_string(path).unwrap_or_default());
+        assert!(status.success(), "{said:?}");
+        let copy = Extracted { database: self, data };
+        let has_recovered = (0..600).any(|_| {
+            let is_done = copy.sql("select pg_is_in_recovery()") == "f";
+            if !is_done {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            is_done
+        });
+        assert!(has_recovered, "it did not recover");
+        copy
+    }
+}
+
+impl Extracted<'_> {
+    pub(crate) fn sql(&self, text: &str) -> String {
+        let mut command = self.database.command("psql");
+        command.args([
+            "-X",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "postgres",
+            "-d",
+            "postgres",
+            "-p",
+            "5433",
+            "-h",
+        ]);
+        let output = command.arg(self.database.dir.path()).args(["-c", text]).output().unwrap();
+        assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Extracted<'_> {
+    fn drop(&mut self) {
+        let mut stop = self.database.command("pg_ctl");
+        stop.args(["--mode=immediate", "--wait", "stop", "-D"]).arg(&self.data);
+        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 

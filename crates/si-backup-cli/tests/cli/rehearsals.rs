@@ -1,8 +1,9 @@
 //! Restores that are tried: what keeps them from it, what they are given, and what is signed of them.
 
 use crate::postgres::Database;
+use si_backup_tests::servers::{BucketKind, Fault, Proxy, REGION, VersityGw};
 use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
 /// The objects of the bucket below a directory of it, in order.
@@ -161,4 +162,91 @@ fn tables_that_lost_their_rows_since_the_last_rehearsal_are_told() {
     for told in ["postgres.public.dropped is gone", "postgres.public.kept has about 10 rows and had 500"] {
         assert!(second.stderr.contains(told), "{told}: {}", second.stderr);
     }
+}
+
+/// With it a server keeps its WAL on a disk of its own.
+#[test]
+fn a_wal_directory_that_is_a_link_comes_back() {
+    let Some(database) = Database::bare() else { return };
+    let (wal, elsewhere) = (database.data().join("pg_wal"), database.path("cluster/wal"));
+    fs::rename(&wal, &elsewhere).unwrap();
+    symlink(&elsewhere, &wal).unwrap();
+    database.begin("local-directory", &format!("WALG_FILE_PREFIX={}\n", database.path("bucket").display()));
+    database.json(&["run", "--app", "shop"]).expect(0);
+    let row = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0).row();
+    assert_eq!(row["outcome"], "passed", "{row:#}");
+    let to = database.ground("restored");
+    let row = database
+        .json(&["extract", "LATEST", "--app", "shop", "--into", to.to_str().unwrap()])
+        .expect(0)
+        .row();
+    assert!(fs::symlink_metadata(to.join("pg_wal")).unwrap().is_dir());
+    let copy = database.start_extracted(&row);
+    assert_eq!(copy.sql("select count(*) from orders"), "1000");
+}
+
+/// Unpacked they would lie over the live ones.
+#[test]
+fn tablespaces_are_refused_and_nothing_is_signed_of_them() {
+    let Some(database) = Database::in_a_directory() else { return };
+    let space = database.path("space");
+    fs::create_dir(&space).unwrap();
+    database.give(&space);
+    database.sql(&format!("create tablespace fast location '{}'", space.display()));
+    database.sql("create table quick tablespace fast as select generate_series(1, 10) as id; checkpoint");
+    database.json(&["run", "--app", "shop"]).expect(0);
+    database.json(&["verify", "--app", "shop"]).expect(0);
+    let to = database.ground("restored");
+    for words in [
+        &["verify", "--app", "shop", "--level", "restore"][..],
+        &["extract", "LATEST", "--app", "shop", "--into", to.to_str().unwrap()],
+    ] {
+        let said = database.json(words).expect(12).error("tablespaces");
+        assert!(said.contains(&*space.to_string_lossy()) && said.contains("remapped"), "{said}");
+    }
+    assert!(!to.exists());
+    assert!(database.json(&["list", "--app", "shop"]).expect(0).data()[0]["failed"].is_null());
+    database.sql("insert into quick values (11)");
+    assert_eq!(database.sql("select count(*) from quick"), "11", "the live one goes on");
+}
+
+/// A refusal in the middle of it is no failure of the backup, and never ends in a server that promotes with what there is.
+#[test]
+fn a_store_that_fails_meanwhile_says_nothing_of_the_backup() {
+    let Some(server) = VersityGw::shared() else { return };
+    let Some(database) = Database::bare() else { return };
+    server.admin().make_bucket("failing", BucketKind::Plain);
+    let (proxy, keys) = (Proxy::before(server.address()), server.keys());
+    database.begin(
+        "supabase-self-hosted",
+        &format!(
+            "WALG_S3_PREFIX=s3://failing/shop\nAWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
+             AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n",
+            proxy.endpoint(),
+            keys.id,
+            keys.secret
+        ),
+    );
+    database.json(&["run", "--app", "shop"]).expect(0);
+    database.archive_what_there_is();
+    let verify = || database.json(&["verify", "--app", "shop", "--level", "restore"]);
+    let denied = Fault::Answer { status: 403, code: "AccessDenied", retry_after: None };
+    for part in ["tar_partitions", "_backup_stop_sentinel.json", "wal_005/"] {
+        // What came already is not asked for again.
+        let _ = fs::remove_dir_all(database.ground("scratch/mirror"));
+        proxy.asked();
+        proxy.plan(
+            move |asked| {
+                if asked.reads_object() && asked.path.contains(part) { denied } else { Fault::None }
+            },
+        );
+        let ran = verify();
+        let was_hit = proxy.has_asked(|asked| asked.fault != Fault::None);
+        proxy.clear();
+        assert!(was_hit, "{part}");
+        assert!(![Some(0), Some(12)].contains(&ran.code), "{part}: {}{}", ran.stdout, ran.stderr);
+        let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+        assert!(listed[0]["failed"].is_null(), "{part}: {:#}", listed[0]);
+    }
+    assert_eq!(verify().expect(0).row()["outcome"], "passed");
 }

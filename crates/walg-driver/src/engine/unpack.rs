@@ -1,6 +1,7 @@
 use super::{Call, Engine};
-use crate::process::{Ended, User, Variables};
+use crate::process::{Ended, Status, User, Variables};
 use crate::runner::{Control, LocalRunner, Runner as _};
+use crate::scratch::ScratchFault;
 use crate::{Error, Result};
 use backup_contract::SnapshotId;
 use std::path::Path;
@@ -68,8 +69,11 @@ impl<'a> Unpacker<'a> {
 impl Unpack for Unpacker<'_> {
     fn unpack(&self, mirror: &Path, id: &SnapshotId, into: &Path) -> Result<()> {
         let ended = self.run(mirror, id, into)?;
-        if ended.status.is_zero() {
-            return Ok(());
+        match ended.status {
+            status if status.is_zero() => return Ok(()),
+            // That it was told to stop says nothing of what it had in its hands.
+            Status::Interrupted => return Err(ScratchFault::Interrupted.into()),
+            _ => {}
         }
         let said = ended.stderr.last_lines(6);
         Err(Error::Stopped { program: self.engine.kind().to_string(), status: ended.status, said })

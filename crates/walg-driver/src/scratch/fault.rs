@@ -16,6 +16,25 @@ pub enum ScratchFault {
         /// Where they were.
         places: String,
     },
+    /// Of what is wrong with it nothing can come.
+    #[error("'{id}' is not sound: {why}")]
+    Unsound {
+        /// The backup.
+        id: SnapshotId,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nothing that exists is ever overwritten.
+    #[error("{} exists and is not an empty directory", .0.display())]
+    TargetNotEmpty(PathBuf),
+    /// A directory that must stay the one that it is.
+    #[error("{} is {why}, and would be replaced", path.display())]
+    TargetInUse {
+        /// The directory.
+        path: PathBuf,
+        /// What it is.
+        why: &'static str,
+    },
     /// The archive does not lead there.
     #[error("{target} cannot be reached: {why}")]
     OutOfReach {
@@ -104,6 +123,9 @@ impl ScratchFault {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Tablespaces { .. } => "tablespaces",
+            Self::Unsound { .. } => "backup-unsound",
+            Self::TargetNotEmpty(_) => "target-not-empty",
+            Self::TargetInUse { .. } => "target-in-use",
             Self::OutOfReach { .. } => "target-out-of-reach",
             Self::NoVersion(_) => "no-server-version",
             Self::TooOld(_) => "server-too-old",
@@ -128,6 +150,9 @@ impl ScratchFault {
             Self::Tablespaces { .. } => {
                 Some("restore it by hand on another machine, with each tablespace remapped")
             }
+            Self::Unsound { .. } => Some("choose another backup: 'si-backup list' says which were proved"),
+            Self::TargetNotEmpty(_) => Some("name a new directory, or one that is empty"),
+            Self::TargetInUse { .. } => Some("name a new directory in it"),
             Self::OutOfReach { .. } => Some("choose another target, or a later backup"),
             Self::NoServer { .. } => Some("install the server of that major version, or name its directory"),
             Self::Unreachable { .. } => Some("choose a scratch directory that this user can enter"),

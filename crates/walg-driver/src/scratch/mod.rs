@@ -11,12 +11,14 @@
 //! A server that is killed with its caller leaves a marked directory, which the next verification finds and removes.
 
 mod cluster;
+mod extract;
 mod fault;
 mod held;
 mod inspect;
 mod programs;
 mod psql;
 mod questions;
+mod replayed;
 mod report;
 mod request;
 mod restore;
@@ -28,6 +30,7 @@ mod target;
 mod user;
 mod verify;
 
+pub use extract::{ExtractRequest, Extracted, extract};
 pub use fault::ScratchFault;
 pub use programs::Programs;
 pub use report::{AppCheck, ScratchReport, TableEstimate};

@@ -103,8 +103,8 @@ impl Restore<'_> {
     }
 
     /// Whether the disk takes the mirror and the copy. How large the copy becomes, only the sentinels say: the largest of
-    /// the chain, and a tenth for what a recovery writes.
-    pub(super) fn must_fit(&self, plan: &MirrorPlan, mirror: &Path, copy_in: &Path) -> Result<()> {
+    /// the chain, and a tenth for what a recovery writes; and `wal` for what is put beside it.
+    pub(super) fn must_fit(&self, plan: &MirrorPlan, mirror: &Path, copy_in: &Path, wal: u64) -> Result<()> {
         let sizes = plan.chain().iter().filter_map(|backup| backup.sentinel.as_ref()?.uncompressed_size);
         let copy = sizes.max().unwrap_or_default();
         let copy =
@@ -112,6 +112,7 @@ impl Restore<'_> {
         let missing = plan.missing_bytes(mirror)?;
         let disk =
             |path: &Path| path.ancestors().find_map(|above| fs::metadata(above).ok()).map(|meta| meta.dev());
+        let copy = copy.saturating_add(wal);
         let shared = if disk(mirror) == disk(copy_in) { missing } else { 0 };
         space::must_fit(copy_in, copy.saturating_add(shared), (self.free)(copy_in)?)
     }

@@ -7,7 +7,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,12 +60,8 @@ impl Room {
             .map_err(|e| Error::io("lock", &path)(e.into()))?;
         fs::write(&path, bytes).map_err(Error::io("write", &path))?;
         let room = Self { dir: temp.keep(), _lock: lock };
-        for below in [room.data(), room.conf(), room.sockets()] {
+        for below in [room.data(), room.conf(), room.sockets(), room.wal()] {
             DirBuilder::new().mode(0o700).create(&below).map_err(Error::io("make", &below))?;
-        }
-        let socket = room.sockets().join(".s.PGSQL.5432");
-        if socket.as_os_str().len() > SOCKET {
-            return Err(ScratchFault::SocketPath(socket).into());
         }
         if let Some(user) = user {
             // What the server reads stays ours, and what it writes lies in directories that it cannot put others in the
@@ -90,6 +86,25 @@ impl Room {
     /// Where the copy of the cluster is unpacked.
     pub(super) fn data(&self) -> PathBuf {
         self.dir.join("data")
+    }
+
+    /// Where what is fetched for this once lies.
+    pub(super) fn mirror(&self) -> PathBuf {
+        self.dir.join("mirror")
+    }
+
+    /// Where WAL is decoded that becomes part of the copy.
+    pub(super) fn wal(&self) -> PathBuf {
+        self.dir.join("wal")
+    }
+
+    /// Refuses a place in which the server could have no socket.
+    pub(super) fn must_have_a_socket(&self) -> Result<()> {
+        let socket = self.sockets().join(".s.PGSQL.5432");
+        if socket.as_os_str().len() > SOCKET {
+            return Err(ScratchFault::SocketPath(socket).into());
+        }
+        Ok(())
     }
 
     pub(super) fn conf(&self) -> PathBuf {
@@ -151,10 +166,11 @@ fn remove(dir: &Path) -> Result<()> {
     fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
 }
 
-/// The lock of a directory whose process is gone; `None` for anything else.
+/// The lock of a directory of ours whose process is gone; `None` for anything else.
 fn leftover(dir: &Path) -> Option<File> {
     let id = dir.file_name()?.to_str()?.strip_prefix(NAME)?;
-    if !fs::symlink_metadata(dir).ok()?.is_dir() {
+    let meta = fs::symlink_metadata(dir).ok()?;
+    if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() {
         return None;
     }
     let path = dir.join(MARKER);

@@ -2,6 +2,7 @@
 
 use super::ScratchFault;
 use super::cluster::Cluster;
+use super::replayed::settings_text;
 use super::target::Goal;
 use crate::process::Variables;
 use crate::{Error, Result};
@@ -116,14 +117,7 @@ impl Settings<'_> {
 
     /// Writes the files.
     pub(super) fn write(&self, dir: &Path) -> Result<Configuration> {
-        let mut text = String::new();
-        for (name, value) in self.list()? {
-            if value.chars().any(char::is_control) {
-                return Err(ScratchFault::BadSetting { what: name, value }.into());
-            }
-            let value = value.replace('\\', r"\\").replace('\'', "''");
-            let _ = writeln!(text, "{name} = '{value}'");
-        }
+        let text = settings_text("", &self.list()?)?;
         let files = Configuration {
             config: dir.join("postgresql.conf"),
             hba: dir.join("pg_hba.conf"),

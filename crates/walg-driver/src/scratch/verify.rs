@@ -33,9 +33,10 @@ pub fn verify_by_restore(request: &ScratchRequest<'_>) -> Result<ScratchReport> 
     must_be_ours(request.place)?;
     Room::sweep(request.place, request.restore.clock)?;
     let plan = request.restore.plan()?;
-    request.restore.must_fit(&plan.mirror, request.mirror, request.place)?;
+    request.restore.must_fit(&plan.mirror, request.mirror, request.place, 0)?;
     let mirror = request.restore.fetch(&plan.mirror, request.mirror)?;
     let room = Room::create(request.place, request.restore.user)?;
+    room.must_have_a_socket()?;
     let report =
         Attempt { request, restore: &request.restore, plan: &plan, mirror: &mirror, room: &room }.run()?;
     room.discard()?;

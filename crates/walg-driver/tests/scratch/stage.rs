@@ -16,8 +16,8 @@ use walg_driver::engine::Unpack;
 use walg_driver::mirror::free_bytes;
 use walg_driver::process::{User, Variables};
 use walg_driver::scratch::{
-    AppCheck, Limits, Network, Programs, Restore, RestoreCommand, ScratchReport, ScratchRequest, Step,
-    Target, verify_by_restore,
+    AppCheck, ExtractRequest, Extracted, Limits, Network, Programs, Restore, RestoreCommand, ScratchReport,
+    ScratchRequest, Step, Target, extract, verify_by_restore,
 };
 use walg_driver::wal::SegmentSize;
 use walg_driver::{Cipher, Result, Segments, SodiumKey, WalSource, wal_get};
@@ -165,58 +165,72 @@ impl Stage {
         self.verify_of(&self.catalogue(), engine)
     }
 
+    /// Does something with a restore of the stage's backup.
+    fn restoring<T>(&self, bucket: &Bucket, engine: &dyn Unpack, work: impl FnOnce(Restore<'_>) -> T) -> T {
+        let store = DirStore::open(self.bucket.path()).unwrap();
+        work(Restore {
+            store: &store,
+            root: &Root::default(),
+            cipher: &cipher(self.cipher),
+            bucket,
+            backup: &bucket.backups[self.index].id,
+            recorded: &self.recorded,
+            target: &self.target,
+            engine,
+            server_dirs: &self.server_dirs,
+            user: user().as_ref(),
+            threads: 4,
+            free: &|path| self.free.map_or_else(|| free_bytes(path), Ok),
+            clock: &Boot::new(),
+            watch: &|step| {
+                if self.interrupted == Some(step) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            },
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        let patience = Duration::from_mins(2);
+        Limits { recovery: self.recovery, question: patience, reading: patience }
+    }
+
+    /// Unpacks the backup into a directory, ready to be started.
+    pub(crate) fn extract(&self, engine: &dyn Unpack, into: &Path) -> Result<Extracted> {
+        let limits = self.limits();
+        self.restoring(&self.catalogue(), engine, |restore| {
+            extract(&ExtractRequest { restore, into, limits })
+        })
+    }
+
     /// As a bucket was read before.
     pub(crate) fn verify_of(&self, bucket: &Bucket, engine: &dyn Unpack) -> Result<ScratchReport> {
-        let store = DirStore::open(self.bucket.path()).unwrap();
-        let (root, clock) = (Root::default(), Boot::new());
-        let backup = bucket.backups[self.index].id.clone();
-        let report = verify_by_restore(&ScratchRequest {
-            restore: Restore {
-                store: &store,
-                root: &root,
-                cipher: &cipher(self.cipher),
-                bucket,
-                backup: &backup,
-                recorded: &self.recorded,
-                target: &self.target,
-                engine,
-                server_dirs: &self.server_dirs,
-                user: user().as_ref(),
-                threads: 4,
-                free: &|path| self.free.map_or_else(|| free_bytes(path), Ok),
-                clock: &clock,
-                watch: &|step| {
-                    if self.interrupted == Some(step) {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
-                    }
+        let report = self.restoring(bucket, engine, |restore| {
+            verify_by_restore(&ScratchRequest {
+                restore,
+                mirror: &self.mirror(),
+                place: &self.place(),
+                restore_command: &|mirror, segments| {
+                    self.restore_command.clone().unwrap_or_else(|| RestoreCommand {
+                        program: self.home.path().join("wal-get"),
+                        args: vec![
+                            "wal-get".into(),
+                            mirror.prefix().into(),
+                            self.fixture.into(),
+                            segments.system_identifier.unwrap().to_string().into(),
+                            self.last.clone().into(),
+                        ],
+                        environment: Variables::new(),
+                    })
                 },
-            },
-            mirror: &self.mirror(),
-            place: &self.place(),
-            restore_command: &|mirror, segments| {
-                self.restore_command.clone().unwrap_or_else(|| RestoreCommand {
-                    program: self.home.path().join("wal-get"),
-                    args: vec![
-                        "wal-get".into(),
-                        mirror.prefix().into(),
-                        self.fixture.into(),
-                        segments.system_identifier.unwrap().to_string().into(),
-                        self.last.clone().into(),
-                    ],
-                    environment: Variables::new(),
-                })
-            },
-            network: Network::OwnIfAllowed,
-            superuser: self.superuser,
-            preload: &["pg_stat_statements".into(), "no_such_library".into()],
-            app_checks: &self.app_checks,
-            limits: Limits {
-                recovery: self.recovery,
-                question: Duration::from_mins(2),
-                reading: Duration::from_mins(2),
-            },
+                network: Network::OwnIfAllowed,
+                superuser: self.superuser,
+                preload: &["pg_stat_statements".into(), "no_such_library".into()],
+                app_checks: &self.app_checks,
+                limits: self.limits(),
+            })
         });
         let left: Vec<_> = fs::read_dir(self.place()).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(left.is_empty(), "a scratch directory stays: {left:?}");

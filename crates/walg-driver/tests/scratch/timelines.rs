@@ -158,6 +158,31 @@ pub(crate) fn both() {
     let report = stage.verify(&Walrus { fixture: "" }).unwrap();
     assert_eq!(failed(&report), [""; 0], "{:#?}", report.checks);
 
+    // The same in a directory that is started without the archive: also the timeline that it begins is nobody else's.
+    for (timeline, count) in [(None, 40), (Some(Timeline(1)), 30)] {
+        stage.target = Target { point: Point::End, timeline };
+        let into = stage.home.path().join("extracted");
+        let extracted = stage.extract(&Walrus { fixture: "" }, &into).unwrap();
+        assert_eq!(extracted.timeline, timeline.unwrap_or(Timeline(2)));
+        let (data, aside) = (live.home.join("data"), live.home.join("aside"));
+        fs::rename(&data, &aside).unwrap();
+        fs::rename(&into, &data).unwrap();
+        let wal = live.bucket.join("wal_005");
+        let (before, hidden) = (fs::read_dir(&wal).unwrap().count(), live.bucket.join("hidden"));
+        fs::rename(&wal, &hidden).unwrap();
+        live.ctl("start");
+        while live.sql("SELECT pg_is_in_recovery()").trim() == "t" {}
+        assert_eq!(live.sql("SELECT count(*) FROM orders").trim(), count.to_string());
+        let segment = live.sql("CREATE TABLE mine(); SELECT pg_walfile_name(pg_switch_wal())");
+        assert!(segment.starts_with("00000003"), "{segment}");
+        live.ctl("stop");
+        fs::rename(&hidden, &wal).unwrap();
+        assert_eq!(fs::read_dir(&wal).unwrap().count(), before, "it archives");
+        fs::remove_dir_all(&data).unwrap();
+        fs::rename(&aside, &data).unwrap();
+    }
+    stage.target = Target::new(Point::Backup);
+
     // A block that no question reads.
     live.ctl("start");
     let ballast = live.sql("SELECT pg_relation_filepath('ballast')").trim().to_owned();

@@ -26,7 +26,7 @@ use walg_driver::scratch::{
 use walg_driver::verify::Fingerprint;
 
 /// How long things may take: what stands still is found by its own limit, these are for what never ends.
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     recovery: Duration::from_hours(12),
     question: Duration::from_mins(30),
     reading: Duration::from_hours(12),
