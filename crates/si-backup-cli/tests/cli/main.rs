@@ -8,6 +8,7 @@ mod bucket;
 mod clock;
 mod commands;
 mod compose;
+mod containers;
 mod contract;
 mod crashes;
 mod databases;
@@ -26,3 +27,5 @@ mod secrets;
 mod servers;
 mod tampering;
 mod together;
+
+use harness::skipped;

@@ -221,6 +221,11 @@ impl Database {
         assert!(status.success(), "{program}: {said:?}");
     }
 
+    /// As whom the server runs, where that is not who runs the tests.
+    pub(crate) const fn ids(&self) -> Option<(u32, u32)> {
+        self.user
+    }
+
     fn give(&self, path: &Path) {
         if let Some((uid, gid)) = self.user {
             chown(path, Some(uid), Some(gid)).unwrap();

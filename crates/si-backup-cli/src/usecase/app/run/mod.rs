@@ -53,7 +53,9 @@ pub(in crate::usecase) fn run(
         }
         return Ok(failed(session, &*control, &subject, &warnings, error, millis(reins.took())));
     }
-    let server = AppServer::of(session, &environment)?;
+    let server = reins
+        .within(ANSWER, |control| AppServer::of(session, &environment, args.service.as_deref(), control));
+    let server = server.map_err(|error| reins.explain(error))?;
     let bucket = AppBucket::open(&environment)?;
     if args.dry_run {
         let shelf = AppShelf::read(session, &*control, &bucket)?;
@@ -88,6 +90,8 @@ struct Made {
     proved: Proved,
     evidence: Option<String>,
     plan: Plan,
+    /// The service that the engine was run in, where it was one.
+    service: Option<String>,
 }
 
 struct Run<'a> {
@@ -152,7 +156,7 @@ impl Run<'_> {
                 Measured::default(),
             )?),
         };
-        Ok(Made { snapshot, proved, evidence, plan })
+        Ok(Made { snapshot, proved, evidence, plan, service: self.server.service.clone() })
     }
 
     /// Has the server hand over its WAL, of which a delta is made, and says so where it does not.
@@ -211,7 +215,7 @@ impl Run<'_> {
         ordered.find(catalogue).map_err(|why| CliError::NotPushed {
             engine: self.server.engine.kind().to_string(),
             ending: ending.to_string(),
-            why,
+            why: Box::new(why),
             said: said.to_owned(),
         })
     }

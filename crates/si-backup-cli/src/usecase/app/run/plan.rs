@@ -40,6 +40,10 @@ impl Plan {
         shelf: &AppShelf,
         reins: &Reins<'_>,
     ) -> Result<Self, CliError> {
+        let differing = reins.within(ANSWER, |control| server.compare_environment(environment, control))?;
+        if !differing.is_empty() {
+            return Err(CliError::ServerFindings { app: environment.app.to_string(), findings: differing });
+        }
         let systems = shelf.bucket.systems();
         let answers = reins
             .within(ANSWER, |control| server.ask(format!("app {}", environment.app), systems, control))?;
