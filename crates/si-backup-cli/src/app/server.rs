@@ -2,6 +2,7 @@ use super::{AppEnvironment, containers};
 use crate::settings::RunnerSettings;
 use crate::{CliError, Session};
 use backup_contract::Finding;
+use backup_contract::engine::EngineVersion;
 use backup_contract::live::{Receiver, ServerFacts};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -85,6 +86,17 @@ impl AppServer {
             None => runner,
         };
         Ok(Self { runner: Box::new(runner), engine, pgdata: Some(pgdata.clone()), service: None })
+    }
+
+    /// The version of an engine that is in a service, and not with this program: also that it is there at all.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] where it cannot be started, or does not tell its version.
+    pub fn engine_version(&self, control: &Control<'_>) -> Result<Option<EngineVersion>, CliError> {
+        if self.service.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.engine.version(&*self.runner, control)?))
     }
 
     /// What of the service's own environment is not as the env file says; nothing where jobs are given the latter.

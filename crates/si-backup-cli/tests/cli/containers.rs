@@ -133,6 +133,22 @@ fn an_engine_in_a_container() {
     assert!(said.contains("no service 'nobody'"), "{said}");
     assert_eq!(database.json(&["list", "--app", "shop"]).expect(0).data().len(), 2);
 
+    contained.engine("no-engine");
+    let said = database.json(&["run", "--app", "shop"]).expect(14).error("program-stopped");
+    assert!(said.contains("exit code 127"), "{said}");
+    contained.engine("si-backup");
+    let ran = database.json(&["doctor"]);
+    let rows = ran.envelope()["checks"].as_array().unwrap().clone();
+    let told = rows
+        .iter()
+        .any(|row| row["detail"].as_str().is_some_and(|detail| detail.contains("in service 'db'")));
+    assert!(told, "{rows:#?}");
+    let checked = database.json(&["contract", "--check", "--app", "shop"]).data();
+    assert!(
+        checked.iter().any(|row| row["detail"].as_str().unwrap().contains("server was not asked")),
+        "a look starts nothing while nothing of it is up"
+    );
+
     // What takes too long goes with its container.
     let began = contained.endless();
     database.json(&["run", "--app", "shop", "--full", "--timeout", "15s"]).expect(14).error("timed-out");

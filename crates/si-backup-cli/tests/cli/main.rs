@@ -14,6 +14,7 @@ mod crashes;
 mod databases;
 mod extracting;
 mod git;
+mod hard_times;
 mod harness;
 mod help;
 mod interrupted;

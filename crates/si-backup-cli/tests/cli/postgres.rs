@@ -196,7 +196,8 @@ impl Database {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// A program of the server's, as its user.
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").current_dir("/");
         if let Some((uid, gid)) = self.user {

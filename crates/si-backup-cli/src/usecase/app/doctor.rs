@@ -1,6 +1,7 @@
 use crate::app::server::within;
 use crate::{AppBucket, AppEnvironment, AppServer, CliError, Session};
 use backup_contract::{AppSlug, Finding, Place, Severity};
+use std::fmt::Write;
 use std::time::Duration;
 use walg_driver::bucket::Bucket;
 use walg_driver::process::Limits;
@@ -24,6 +25,9 @@ pub(in crate::usecase) fn diagnose(
     within(session, Limits::default().total(PATIENCE), |control| {
         let server = AppServer::of(session, &environment, None, control)?;
         findings.extend(server.compare_environment(&environment, control)?);
+        if let (Some(service), Some(version)) = (&server.service, server.engine_version(control)?) {
+            let _ = write!(said, ", {} {version} in service '{service}'", server.engine.kind());
+        }
         let answers = server.ask(format!("app {app}"), catalogue.systems(), control)?;
         let facts = answers.facts.check();
         let can_archive = !facts.has_errors() && answers.facts.archive_mode.as_deref() != Some("off");
