@@ -59,7 +59,7 @@ pub enum CliError {
         /// How it ended.
         ending: String,
         /// What the bucket tells.
-        why: NotPushed,
+        why: Box<NotPushed>,
         /// The last that it said.
         said: String,
     },
@@ -268,7 +268,7 @@ impl CliError {
             Self::AppEnvFile { fault, .. } => fault.code,
             Self::ServerFindings { .. } => "server-findings",
             Self::ContractFindings { .. } => "contract-findings",
-            Self::NotPushed { why: NotPushed::Nothing, .. } => "engine-failed",
+            Self::NotPushed { why, .. } if **why == NotPushed::Nothing => "engine-failed",
             Self::NotPushed { .. } => "backup-not-as-ordered",
             Self::TimedOut(_) => "timed-out",
             Self::LostLease(_) => "lease-lost",
@@ -322,7 +322,7 @@ impl CliError {
             Self::ServerFindings { findings, .. } | Self::ContractFindings { findings, .. } => {
                 findings.first().map(|finding| finding.hint.clone())
             }
-            Self::NotPushed { why: NotPushed::Nothing, .. } => Some(
+            Self::NotPushed { why, .. } if **why == NotPushed::Nothing => Some(
                 "see that the server is up and the store can be written; what it printed last is above".into(),
             ),
             Self::NotPushed { .. } => Some(

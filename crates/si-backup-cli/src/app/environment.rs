@@ -61,6 +61,11 @@ impl<'s> AppEnvironment<'s> {
         }
     }
 
+    /// The file itself, to be held against what an engine has elsewhere.
+    pub(crate) const fn file(&self) -> &EnvFile {
+        &self.file
+    }
+
     /// A setting of it that is no secret, such as `PGUSER`.
     #[must_use]
     pub fn plain(&self, name: &str) -> Option<String> {

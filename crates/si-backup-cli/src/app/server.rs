@@ -1,13 +1,15 @@
-use super::AppEnvironment;
+use super::{AppEnvironment, containers};
 use crate::settings::RunnerSettings;
 use crate::{CliError, Session};
+use backup_contract::Finding;
+use backup_contract::engine::EngineVersion;
 use backup_contract::live::{Receiver, ServerFacts};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walg_driver::engine::{Engine, environment};
 use walg_driver::process::{Limits, User, Watch};
-use walg_driver::runner::{Control, LocalRunner, Runner};
+use walg_driver::runner::{Control, LocalRunner, Runner, compare_environment};
 use walg_driver::wal::Timeline;
 
 /// An app's server, and how commands are run beside it.
@@ -18,6 +20,8 @@ pub struct AppServer {
     pub engine: Engine,
     /// The data directory, where the settings have it.
     pub pgdata: Option<PathBuf>,
+    /// The service that commands run in, where it is one.
+    pub service: Option<String>,
 }
 
 impl std::fmt::Debug for AppServer {
@@ -57,26 +61,55 @@ const QUESTION: &str = "select (select system_identifier from pg_control_system(
 const HAND_OVER_LOOK: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(4)];
 
 impl AppServer {
-    /// What is needed to work beside the server of an app.
+    /// What is needed to work beside the server of an app: here, or in a service of its compose project, of which the one
+    /// that is asked for is taken, else the one that the profile or the project's own shape tells.
     ///
     /// # Errors
-    /// [`CliError::Walg`] when the engine would not do what the env file says, or there is no such user;
-    /// [`CliError::Usage`] for a runner that this version does not drive.
-    pub fn of(session: &Session<'_>, app: &AppEnvironment<'_>) -> Result<Self, CliError> {
+    /// [`CliError::Walg`] when the engine would not do what the env file says, there is no such user, or the project is not
+    /// reached; [`CliError::Usage`] where nothing tells which service is meant.
+    pub fn of(
+        session: &Session<'_>,
+        app: &AppEnvironment<'_>,
+        service: Option<&str>,
+        control: &Control<'_>,
+    ) -> Result<Self, CliError> {
+        // Also where the engine reads its settings elsewhere: they are compared with these.
         let variables = environment(&app.get())?;
-        let RunnerSettings::Local { pgdata, run_as } = &app.settings.runner else {
-            return Err(CliError::usage(
-                format!("app '{}' runs in containers, which this version does not back up", app.app),
-                "run 'backup-push' there; 'si-backup list' and 'verify' read what it left in the bucket",
-            ));
-        };
         let engine = engine(session, app);
+        let (RunnerSettings::Local { pgdata, run_as }, None) = (&app.settings.runner, service) else {
+            let (runner, service) = containers::in_service(session, app, service, control)?;
+            return Ok(Self { runner, engine, pgdata: None, service: Some(service) });
+        };
         let runner = LocalRunner::new(pgdata, variables);
         let runner = match run_as {
             Some(name) => runner.run_as(User::find(name, &*session.world.clock)?),
             None => runner,
         };
-        Ok(Self { runner: Box::new(runner), engine, pgdata: Some(pgdata.clone()) })
+        Ok(Self { runner: Box::new(runner), engine, pgdata: Some(pgdata.clone()), service: None })
+    }
+
+    /// The version of an engine that is in a service, and not with this program: also that it is there at all.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] where it cannot be started, or does not tell its version.
+    pub fn engine_version(&self, control: &Control<'_>) -> Result<Option<EngineVersion>, CliError> {
+        if self.service.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(self.engine.version(&*self.runner, control)?))
+    }
+
+    /// What of the service's own environment is not as the env file says; nothing where jobs are given the latter.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] where it cannot be compared.
+    pub fn compare_environment(
+        &self,
+        app: &AppEnvironment<'_>,
+        control: &Control<'_>,
+    ) -> Result<Vec<Finding>, CliError> {
+        let Some(service) = &self.service else { return Ok(Vec::new()) };
+        Ok(compare_environment(&*self.runner, service, app.file(), control)?)
     }
 
     /// Asks the server what it is.
@@ -205,7 +238,11 @@ pub(crate) fn engine(session: &Session<'_>, app: &AppEnvironment<'_>) -> Engine 
     let kind = app.settings.engine_kind();
     let named = app.settings.program.clone();
     let program = match kind {
-        backup_contract::engine::EngineKind::Embedded => session.world.program.clone(),
+        // In an image there is a copy of it, where there is one.
+        backup_contract::engine::EngineKind::Embedded => match app.settings.runner {
+            RunnerSettings::Local { .. } => session.world.program.clone(),
+            _ => named.unwrap_or_else(|| PathBuf::from("si-backup")),
+        },
         other => named.unwrap_or_else(|| PathBuf::from(other.as_str())),
     };
     Engine::new(kind, program)

@@ -179,6 +179,9 @@ pub struct RunArgs {
     /// Of a database: how long it may take in all, such as 2h [default: no limit but that of ten minutes without progress]
     #[arg(long, value_name = "D", requires = "app", value_parser = humantime::parse_duration)]
     pub timeout: Option<std::time::Duration>,
+    /// Of a database in containers: the service to run the engine in [default: the profile's, else the server's own]
+    #[arg(long, value_name = "NAME", requires = "app")]
+    pub service: Option<String>,
     /// Of a database: make a full, whatever the schedule says
     #[arg(long, requires = "app")]
     pub full: bool,

@@ -408,3 +408,19 @@ fn a_time_limit_is_that_of_the_whole_run() {
     let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
     assert!(listed.len() == 1 && listed[0]["verified"].is_null(), "{listed:#?}");
 }
+
+#[test]
+fn the_contract_is_held_against_the_server_that_runs() {
+    let Some(database) = Database::in_a_directory() else { return };
+    let check = || database.json(&["contract", "--check", "--app", "shop"]);
+    let codes = |ran: &Ran| ran.data().iter().map(|row| row["code"].clone()).collect::<Vec<_>>();
+    assert!(!codes(&check()).iter().any(|code| code.as_str().unwrap().starts_with("live-")));
+    database.set("archive_timeout", "3600");
+    let reloaded = || database.sql("show archive_timeout") == "1h";
+    wait_for("the server to read its settings", reloaded);
+    assert!(codes(&check().expect(10)).contains(&"live-archive-timeout".into()));
+    database.stop();
+    let ran = check();
+    assert!(!codes(&ran).contains(&"live-archive-timeout".into()));
+    assert!(ran.data().iter().any(|row| row["detail"].as_str().unwrap().contains("server was not asked")));
+}

@@ -222,7 +222,8 @@ impl Database {
         assert!(is_there, "{segment} was not archived");
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// A program of the server's, as its user.
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").current_dir("/");
         if let Some((uid, gid)) = self.user {
@@ -245,6 +246,11 @@ impl Database {
             .unwrap();
         let said = [out, err, self.path("log")].map(|path| fs::read_to_string(path).unwrap_or_default());
         assert!(status.success(), "{program}: {said:?}");
+    }
+
+    /// As whom the server runs, where that is not who runs the tests.
+    pub(crate) const fn ids(&self) -> Option<(u32, u32)> {
+        self.user
     }
 
     /// Gives a file to the server's user.

@@ -66,6 +66,14 @@ impl Compose {
         words
     }
 
+    /// What prints the project: its files alone, and nothing of what they are filled with.
+    pub(super) fn config_words(&self) -> Vec<OsString> {
+        let mut words = self.words();
+        let more = ["config", "--format", "json", "--no-interpolate", "--no-env-resolution"];
+        words.extend(more.map(OsString::from));
+        words
+    }
+
     /// What removes the container of a job, whose client may have gone without it.
     pub(super) fn remove_words(&self, marks: &Marks) -> [OsString; 4] {
         [self.docker.clone(), "rm".into(), "--force".into(), marks.name().into()]
@@ -97,6 +105,13 @@ impl ComposeRunner {
     #[must_use]
     pub fn new(compose: Compose, client: Variables) -> Self {
         Self { compose, client }
+    }
+
+    /// For another service of the project.
+    #[must_use]
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.compose.service = service.into();
+        self
     }
 
     fn command(&self, words: &[OsString]) -> Command {
@@ -146,6 +161,24 @@ impl Runner for ComposeRunner {
         containers_of(&run(&command, &control.limits, &control.watch, control.clock)?, &self.compose)
             .map(Some)
     }
+
+    fn project(&self, control: &Control<'_>) -> Result<Option<Vec<u8>>> {
+        let limits = Limits { keep: MOST_OF_A_PROJECT, ..control.limits };
+        let command = self.command(&self.compose.config_words()).output(Output::Raw);
+        let ended = run(&command, &limits, &control.watch, control.clock)?;
+        project_of(&ended, &format!("'{}'", self.compose.dir.display())).map(Some)
+    }
+}
+
+/// The most bytes that are read of what compose prints of a project.
+pub(super) const MOST_OF_A_PROJECT: usize = 16 << 20;
+
+/// What compose printed of a project, when it was able to.
+pub(super) fn project_of(ended: &Ended, place: &str) -> Result<Vec<u8>> {
+    if !ended.status.is_zero() {
+        return Err(Error::NotRun { place: place.to_owned(), said: ended.stderr.last_lines(6) });
+    }
+    ended.stdout.whole().ok_or(Error::TooMuchOutput)
 }
 
 /// What compose printed, when it was able to.

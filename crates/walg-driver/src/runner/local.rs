@@ -86,6 +86,10 @@ impl Runner for LocalRunner {
     fn containers(&self, _: &Control<'_>) -> Result<Option<Vec<Container>>> {
         Ok(None)
     }
+
+    fn project(&self, _: &Control<'_>) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod job;
 mod local;
 mod marks;
 mod quote;
+mod service_env;
 mod sql;
 mod ssh;
 
@@ -25,6 +26,7 @@ pub use compose::{Compose, ComposeRunner, Container};
 pub use far::Far;
 pub use job::{Job, Reads};
 pub use local::LocalRunner;
+pub use service_env::compare_environment;
 pub use ssh::SshRunner;
 
 use crate::Result;
@@ -53,6 +55,13 @@ pub trait Runner: fmt::Debug + Send + Sync {
 
     /// The containers of the service that jobs run in, as compose tells of them; none where there is no service.
     fn containers(&self, control: &Control<'_>) -> Result<Option<Vec<Container>>>;
+
+    /// The compose project that jobs run in, as compose resolves it and without a value of its variables; none where there is
+    /// none.
+    ///
+    /// # Errors
+    /// Where compose refuses it, or was not reached.
+    fn project(&self, control: &Control<'_>) -> Result<Option<Vec<u8>>>;
 
     /// Has the server carry out SQL, and returns its rows: one a line, fields apart by `|`, neither quoted.
     ///

@@ -40,15 +40,16 @@ impl Script {
 /// A job as a simple command, in the environment that the shell has.
 pub(super) fn command_of(job: &Job) -> Result<OsString> {
     let mut script = Script::new().text("env");
+    // 'env' takes no option behind a setting: it would look for a program of that name.
+    for (name, _) in job.settings.iter().filter(|(_, value)| value.is_none()) {
+        script = script.text(" -u ").word(name)?;
+    }
     for (name, value) in &job.settings {
-        script = match value {
-            Some(value) => {
-                let mut setting = OsString::from(format!("{name}="));
-                setting.push(value);
-                script.text(" ").word(setting)?
-            }
-            None => script.text(" -u ").word(name)?,
-        };
+        if let Some(value) = value {
+            let mut setting = OsString::from(format!("{name}="));
+            setting.push(value);
+            script = script.text(" ").word(setting)?;
+        }
     }
     // 'env' takes a word with '=' in it for a setting.
     if job.program.as_bytes().contains(&b'=') {
@@ -99,7 +100,11 @@ mod tests {
 
     #[test]
     fn settings_are_set_and_unset() {
-        let job = Job::new("wal-g").args(["backup-push", "/a b"]).set("B", "x y").unset("A");
-        assert_eq!(command_of(&job).unwrap(), "env -u A 'B=x y' wal-g backup-push '/a b'");
+        let job = Job::new("wal-g").args(["backup-push", "/a b"]).set("B", "x y").unset("A").unset("C");
+        assert_eq!(command_of(&job).unwrap(), "env -u A -u C 'B=x y' wal-g backup-push '/a b'");
+        let job = Job::new("sh").args(["-c", "echo $B${C-}"]).set("B", "x").unset("C");
+        let output =
+            Command::new("sh").arg("-c").arg(command_of(&job).unwrap()).env("C", "y").output().unwrap();
+        assert_eq!(output.stdout, b"x\n", "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

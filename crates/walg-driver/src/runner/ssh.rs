@@ -1,9 +1,9 @@
-use super::compose::{containers_of, shell};
+use super::compose::{MOST_OF_A_PROJECT, containers_of, project_of, shell};
 use super::far::{Far, script};
 use super::marks::Marks;
 use super::quote::Script;
 use super::{Container, Control, Job, Runner};
-use crate::process::{Command, Ended, Output, Status, Variables, run};
+use crate::process::{Command, Ended, Limits, Output, Status, Variables, run};
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
@@ -53,6 +53,13 @@ impl SshRunner {
     #[must_use]
     pub fn options<T: Into<OsString>>(mut self, options: impl IntoIterator<Item = T>) -> Self {
         self.options.extend(options.into_iter().map(Into::into));
+        self
+    }
+
+    /// Over the same connection, in another way.
+    #[must_use]
+    pub fn far(mut self, far: Far) -> Self {
+        self.far = far;
         self
     }
 
@@ -121,6 +128,15 @@ impl Runner for SshRunner {
         let marks = Marks::new()?;
         let (ended, _) = self.carry(&command, OsStr::new(""), &[], Output::Raw, &marks, control)?;
         containers_of(&ended, compose).map(Some)
+    }
+
+    fn project(&self, control: &Control<'_>) -> Result<Option<Vec<u8>>> {
+        let Far::Compose(compose) = &self.far else { return Ok(None) };
+        let command = shell(&compose.config_words())?;
+        let marks = Marks::new()?;
+        let control = Control { limits: Limits { keep: MOST_OF_A_PROJECT, ..control.limits }, ..*control };
+        let (ended, _) = self.carry(&command, OsStr::new(""), &[], Output::Raw, &marks, &control)?;
+        project_of(&ended, &format!("'{}'", self.target)).map(Some)
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::app::server::within;
-use crate::settings::RunnerSettings;
 use crate::{AppBucket, AppEnvironment, AppServer, CliError, Session};
 use backup_contract::{AppSlug, Finding, Place, Severity};
+use std::fmt::Write;
 use std::time::Duration;
 use walg_driver::bucket::Bucket;
 use walg_driver::process::Limits;
@@ -11,7 +11,7 @@ use walg_driver::wal::Stop;
 /// How long the server may take to answer, and a segment of WAL to arrive.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is wrong with the backups of an app, and with its server where that is on this host; and what is said when nothing
+/// What is wrong with the backups of an app, and with its server; and what is said when nothing
 /// is.
 pub(in crate::usecase) fn diagnose(
     session: &Session<'_>,
@@ -22,19 +22,22 @@ pub(in crate::usecase) fn diagnose(
     let catalogue = bucket.read()?;
     let mut findings = of_bucket(app, &catalogue);
     let mut said = crate::view::count(catalogue.backups.len(), "backup", "backups");
-    if let RunnerSettings::Local { .. } = environment.settings.runner {
-        let server = AppServer::of(session, &environment)?;
-        within(session, Limits::default().total(PATIENCE), |control| {
-            let answers = server.ask(format!("app {app}"), catalogue.systems(), control)?;
-            let facts = answers.facts.check();
-            let can_archive = !facts.has_errors() && answers.facts.archive_mode.as_deref() != Some("off");
-            findings.extend(facts.findings);
-            if can_archive && !answers.is_standby {
-                said += &arrives(&server, &bucket, control, app, &mut findings)?;
-            }
-            Ok::<_, CliError>(())
-        })?;
-    }
+    within(session, Limits::default().total(PATIENCE), |control| {
+        let server = AppServer::of(session, &environment, None, control)?;
+        findings.extend(server.compare_environment(&environment, control)?);
+        if let (Some(service), Some(version)) = (&server.service, server.engine_version(control)?) {
+            let _ = write!(said, ", {} {version} in service '{service}'", server.engine.kind());
+        }
+        let answers = server.ask(format!("app {app}"), catalogue.systems(), control)?;
+        let facts = answers.facts.check();
+        let can_archive = !facts.has_errors() && answers.facts.archive_mode.as_deref() != Some("off");
+        findings.extend(facts.findings);
+        server.works_in(&answers.data_directory, control)?;
+        if can_archive {
+            said += &arrives(&server, &bucket, control, app, &mut findings)?;
+        }
+        Ok::<_, CliError>(())
+    })?;
     Ok((findings, said))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use walg_driver::process::Limits;
 
 /// How long a server may take to answer whoever only wants to know how things are.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One row, its fields apart by `|`: since when a segment waits to be archived, as seconds of 1970.
 const QUESTION: &str = "select pg_is_in_recovery(), current_setting('server_version'), count(*), \
@@ -31,9 +31,15 @@ pub(super) enum Service {
 impl Service {
     /// Asks the server. One that does not answer is an answer too.
     pub(super) fn ask(session: &Session<'_>, app: &AppEnvironment<'_>) -> Self {
-        let said = AppServer::of(session, app).and_then(|server| {
-            let limits = Limits::default().total(PATIENCE);
-            Ok(within(session, limits, |control| server.runner.sql(QUESTION, control))?)
+        let said = within(session, Limits::default().total(PATIENCE), |control| {
+            let server = AppServer::of(session, app, None, control)?;
+            // A look starts nothing: least of all a container of an image that is not there yet.
+            if let Some(containers) = server.runner.containers(control)?
+                && !containers.iter().any(|container| container.state == "running")
+            {
+                return Err(CliError::usage("no container of its project runs", "start it"));
+            }
+            Ok(server.runner.sql(QUESTION, control)?)
         });
         said.and_then(|row| {
             let odd = || walg_driver::Error::Sql("its answer is not what every server says".into());

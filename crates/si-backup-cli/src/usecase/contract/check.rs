@@ -1,4 +1,4 @@
-use super::{COMMAND, compose};
+use super::{COMMAND, compose, live};
 use crate::app::env_file;
 use crate::report::{finding_lines, row};
 use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
@@ -16,7 +16,10 @@ pub(super) fn check(session: &Session<'_>, only: Option<&AppSlug>) -> Result<Rep
     if let Some(app) = only {
         session.app_settings(app)?;
     }
-    let apps = everything(session, Depth::Everything)?;
+    let mut apps = everything(session, Depth::Everything)?;
+    for app in apps.iter_mut().filter(|app| app.context == &session.context) {
+        app.checked.extend(if only == Some(app.slug) { live::check(session, app.slug) } else { not_asked() });
+    }
     let asked = |app: &&App<'_>| app.context == &session.context && only.is_none_or(|only| only == app.slug);
     let (mut rows, mut text, mut all) = (Vec::new(), String::new(), Vec::new());
     for app in apps.iter().filter(asked) {
@@ -65,7 +68,10 @@ const BY_ENV_FILE: [ClauseId; 4] =
 
 /// What holding the apps of the context to their profiles came to, in the words of the policy.
 pub(in crate::usecase) fn facts(session: &Session<'_>) -> Result<BTreeMap<AppSlug, ContractFacts>, CliError> {
-    let apps = everything(session, Depth::Everything)?;
+    let mut apps = everything(session, Depth::Everything)?;
+    for app in &mut apps {
+        app.checked.extend(not_asked());
+    }
     let own = apps.iter().filter(|app| app.context == &session.context);
     let facts = own.map(|app| {
         (app.slug.clone(), ContractFacts { checked: app.held_against(&apps), covers: app.covers.clone() })
@@ -91,6 +97,12 @@ enum Depth {
     EnvFile,
     /// Its compose project too.
     Everything,
+}
+
+/// Servers are asked one at a time, when their app is named.
+fn not_asked() -> Checked {
+    let why = "the running server was not asked: name the app with --app";
+    Checked { unjudged: vec![Unjudged::new(ClauseId::AppContract, why)], ..Checked::default() }
 }
 
 fn is_wrong(findings: &[Finding]) -> bool {
@@ -183,7 +195,6 @@ impl<'s> App<'s> {
     /// What this version cannot look at.
     fn not_yet(&mut self) {
         let mut unknown = |clause, why: &str| self.checked.unjudged.push(Unjudged::new(clause, why));
-        unknown(ClauseId::AppContract, "the running server was not asked: this version does not reach it");
         if matches!(self.settings.runner, RunnerSettings::Ssh { .. }) {
             unknown(
                 ClauseId::AppContract,

@@ -2,6 +2,7 @@
 
 mod check;
 mod compose;
+mod live;
 mod render;
 
 pub(super) use check::{facts, of_env_file};

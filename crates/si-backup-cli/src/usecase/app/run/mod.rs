@@ -55,7 +55,9 @@ pub(in crate::usecase) fn run(
         }
         return Ok(failed(session, &*control, &subject, &warnings, error, millis(reins.took())));
     }
-    let server = AppServer::of(session, &environment)?;
+    let server = reins
+        .within(ANSWER, |control| AppServer::of(session, &environment, args.service.as_deref(), control));
+    let server = server.map_err(|error| reins.explain(error))?;
     let bucket = AppBucket::open(&environment)?;
     if args.dry_run {
         let shelf = AppShelf::read(session, &*control, &bucket)?;
@@ -92,6 +94,8 @@ struct Made {
     plan: Plan,
     /// What is due next.
     due: Vec<DueRow>,
+    /// The service that the engine was run in, where it was one.
+    service: Option<String>,
 }
 
 struct Run<'a> {
@@ -147,7 +151,7 @@ impl Run<'_> {
         let about = (&snapshot, backup);
         let evidence = write_evidence(session, self.control, origin, about, &proved, Measured::default())?;
         let due = self.due(backups.bucket);
-        Ok(Made { snapshot, proved, evidence, plan, due })
+        Ok(Made { snapshot, proved, evidence, plan, due, service: self.server.service.clone() })
     }
 
     /// What is due next, now that there is evidence. The backup is made: that this cannot be told is a warning.
@@ -217,7 +221,7 @@ impl Run<'_> {
         ordered.find(catalogue).map_err(|why| CliError::NotPushed {
             engine: self.server.engine.kind().to_string(),
             ending: ending.to_string(),
-            why,
+            why: Box::new(why),
             said: said.to_owned(),
         })
     }

@@ -39,6 +39,12 @@ impl Plan {
         shelf: &AppShelf,
         reins: &Reins<'_>,
     ) -> Result<Self, CliError> {
+        // One that is not there is told before the server is asked for anything.
+        reins.within(ANSWER, |control| server.engine_version(control))?;
+        let differing = reins.within(ANSWER, |control| server.compare_environment(environment, control))?;
+        if !differing.is_empty() {
+            return Err(CliError::ServerFindings { app: environment.app.to_string(), findings: differing });
+        }
         let systems = shelf.bucket.systems();
         let answers = reins
             .within(ANSWER, |control| server.ask(format!("app {}", environment.app), systems, control))?;

@@ -95,6 +95,7 @@ pub(super) fn tell(
         restorable: snapshot.restorable(),
         verified: passed.then(|| VerifiedRow::from((verification.level, verification.finished_at))),
         evidence: made.evidence.clone(),
+        service: made.service.clone().unwrap_or_default(),
         findings: findings.iter().map(FindingRow::from).collect(),
         due: made.due,
         ..blank()
