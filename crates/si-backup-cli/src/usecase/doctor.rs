@@ -84,7 +84,8 @@ impl Checks {
     }
 }
 
-fn of_error(name: &str, error: &CliError) -> Finding {
+/// An error as one of the things that are wrong.
+pub(in crate::usecase) fn of_error(name: &str, error: &CliError) -> Finding {
     Finding::new(
         error.code(),
         Severity::Error,

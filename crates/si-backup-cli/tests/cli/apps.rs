@@ -108,6 +108,14 @@ fn what_is_missing_and_what_lies_beyond_a_hole_is_told() {
     assert!(ran.data()[1]["evidence"].is_null());
 }
 
+#[test]
+fn a_server_that_does_not_answer_hides_nothing_of_what_is_wrong_with_its_bucket() {
+    let (host, _) = with_bucket("wal-hole");
+    let rows = host.json(["doctor"]).expect(10).data();
+    let codes: Vec<_> = rows.iter().filter(|row| row["name"] == "app shop").map(|row| &row["code"]).collect();
+    assert_eq!(codes, ["backup-not-restorable", "server-not-reached"], "{rows:#?}");
+}
+
 /// Whoever can write to the bucket can change a backup, and not what was recorded of it.
 #[test]
 fn a_changed_object_is_found_by_its_fingerprint_and_speaks_against_the_backup() {

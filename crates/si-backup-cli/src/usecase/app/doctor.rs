@@ -1,4 +1,5 @@
 use crate::app::server::within;
+use crate::usecase::doctor::of_error;
 use crate::{AppBucket, AppEnvironment, AppServer, CliError, Session};
 use backup_contract::{AppSlug, Finding, Place, Severity};
 use std::fmt::Write;
@@ -22,7 +23,7 @@ pub(in crate::usecase) fn diagnose(
     let catalogue = bucket.read()?;
     let mut findings = of_bucket(app, &catalogue);
     let mut said = crate::view::count(catalogue.backups.len(), "backup", "backups");
-    within(session, Limits::default().total(PATIENCE), |control| {
+    let asked = within(session, Limits::default().total(PATIENCE), |control| {
         let server = AppServer::of(session, &environment, None, control)?;
         findings.extend(server.compare_environment(&environment, control)?);
         if let (Some(service), Some(version)) = (&server.service, server.engine_version(control)?) {
@@ -37,7 +38,13 @@ pub(in crate::usecase) fn diagnose(
             said += &arrives(&server, &bucket, control, app, &mut findings)?;
         }
         Ok::<_, CliError>(())
-    })?;
+    });
+    // A server that does not answer is one thing more that is wrong, and hides nothing of the others.
+    match asked {
+        Err(error) if error.findings().is_empty() => findings.push(of_error(&format!("app {app}"), &error)),
+        Err(error) => findings.extend(error.findings().to_vec()),
+        Ok(()) => {}
+    }
     Ok((findings, said))
 }
 
