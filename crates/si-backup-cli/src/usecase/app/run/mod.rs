@@ -167,7 +167,8 @@ impl Run<'_> {
 
     /// Has the server hand over its WAL, of which a delta is made, and says so where it does not.
     fn hand_over_wal(&self) -> Result<(), CliError> {
-        let wait = self.reins.at_most(WAL_WAIT) / 4;
+        // No more than a quarter of what time is left goes into it.
+        let wait = self.reins.at_most(WAL_WAIT * 4) / 4;
         let arrived =
             self.reins.within(WAL_WAIT + ANSWER, |control| self.server.hand_over_wal(wait, control))?;
         self.reins.go_on()?;
