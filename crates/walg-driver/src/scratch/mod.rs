@@ -3,12 +3,16 @@
 //! Never in place, and never near production: the copy lies in a directory of its own, with a configuration of its own
 //! outside of it; the server listens on a socket in a private directory only, archives nothing, and where the system allows it
 //! has a network in which there is nobody. What an engine has to be kept from (tablespaces would be unpacked over the
-//! live ones) is refused before anything is fetched.
+//! live ones) is refused before anything is fetched. What was fetched is held against what was recorded, and read to its end,
+//! before anything of it is unpacked; and it is unpacked as the user that the server runs as, into the one directory that is
+//! for that user to write to.
 //!
 //! What is wrong with the backup is a check that failed. What kept it from being tried, or says nothing of it, is an
 //! [`Error`](crate::Error): no such server here, a disk too small, WAL that could not be fetched.
 //!
 //! A server that is killed with its caller leaves a marked directory, which the next verification finds and removes.
+//!
+//! [`extract()`] makes such a copy for somebody else to start: with its WAL in it, and told how far to recover.
 
 mod cluster;
 mod extract;

@@ -9,6 +9,7 @@ mod support;
 
 #[cfg(feature = "embedded")]
 mod engine;
+mod extracted;
 mod held;
 mod hostile;
 mod leftovers;
@@ -49,6 +50,8 @@ const TESTS: &[(&str, fn())] = &[
     ("what_the_bucket_has_no_longer_is_not_replayed", held::an_older_mirror),
     ("a_sentinel_that_is_altered_meanwhile_is_found", held::a_sentinel_that_is_altered_meanwhile),
     ("what_unpacks_has_the_copy_alone", held::an_engine_has_the_copy_alone),
+    ("what_is_extracted_has_every_file_that_a_server_needs", extracted::without_settings),
+    ("damaged_wal_is_not_extracted_where_it_is_needed", extracted::damaged_wal),
     ("what_an_engine_left_is_looked_at", hostile::what_an_engine_left),
     ("a_question_of_an_app_starts_no_program", hostile::app_checks),
     ("settings_of_the_source_have_no_say", hostile::settings_of_the_source),
