@@ -151,9 +151,7 @@ impl Database {
         fs::write(self.host.config(), settings + &section).unwrap();
         // What the server's user reads is a copy: the other one is the operator's alone.
         let archive = self.path("archive");
-        // Nobody hands the linked-in engine the names that it understands here.
-        let exports: Vec<_> =
-            env.lines().map(|line| format!("export {}", line.replace("WALG_AWS_", "AWS_"))).collect();
+        let exports: Vec<_> = env.lines().map(|line| format!("export {line}")).collect();
         let exports = exports.join("\n");
         fs::write(
             &archive,

@@ -220,8 +220,8 @@ fn a_store_that_fails_meanwhile_says_nothing_of_the_backup() {
     database.begin(
         "supabase-self-hosted",
         &format!(
-            "WALG_S3_PREFIX=s3://failing/shop\nAWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
-             AWS_ACCESS_KEY_ID={}\nAWS_SECRET_ACCESS_KEY={}\n",
+            "WALG_S3_PREFIX=s3://failing/shop\nWALG_AWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
+             WALG_AWS_ACCESS_KEY_ID={}\nWALG_AWS_SECRET_ACCESS_KEY={}\n",
             proxy.endpoint(),
             keys.id,
             keys.secret

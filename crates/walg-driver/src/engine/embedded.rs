@@ -1,9 +1,12 @@
 use super::ENGINE_WORD;
+use super::settings::bare;
+use backup_contract::environment::STORAGE_NAMES;
 use clap::Parser as _;
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
 use tokio::runtime::Builder;
 use walrus::cli::Cli;
 use walrus::config::Vars;
@@ -34,7 +37,31 @@ use walrus::config::Vars;
 #[must_use]
 pub fn dispatch_engine() -> Option<ExitCode> {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
-    Some(run(engine_args(&args)?))
+    let engine = engine_args(&args)?;
+    let unknown = unknown_names(|name| std::env::var_os(name));
+    Some(if unknown.is_empty() { run(engine) } else { again(&args, unknown) })
+}
+
+/// Settings of the storage that are given under names which this engine passes over, under those that it reads: in an
+/// `archive_command` nobody has translated them, and it would look for the bucket elsewhere.
+fn unknown_names(value: impl Fn(&str) -> Option<OsString>) -> Vec<(&'static str, OsString)> {
+    let value = |name: &str| value(name).filter(|text| !text.is_empty());
+    let told = |names: &[&'static str]| {
+        let known = bare(names);
+        let other = names.iter().find_map(|name| value(name)).filter(|_| value(known).is_none())?;
+        Some((known, other))
+    };
+    STORAGE_NAMES.into_iter().filter_map(told).collect()
+}
+
+/// Starts this program again in the place of this process, with more in its environment: no process may change its own.
+fn again(args: &[OsString], more: Vec<(&'static str, OsString)>) -> ExitCode {
+    let failed = match std::env::current_exe() {
+        Ok(program) => Command::new(program).args(args).envs(more).exec(),
+        Err(error) => error,
+    };
+    say(&failed);
+    ExitCode::FAILURE
 }
 
 /// The engine's arguments, when these are for it.
@@ -123,6 +150,26 @@ mod tests {
         for other in [&[][..], &["engine"], &["engine", "list"], &["verify", "engine", "--"]] {
             assert_eq!(taken(other), None, "{other:?}");
         }
+    }
+
+    #[test]
+    fn names_that_the_engine_passes_over_are_told_by_those_that_it_reads() {
+        let told = |given: &[(&str, &str)]| {
+            unknown_names(|name| given.iter().find(|(known, _)| *known == name).map(|(_, text)| text.into()))
+        };
+        assert_eq!(
+            told(&[
+                ("WALG_AWS_ENDPOINT", "e"),
+                ("WALG_AWS_ACCESS_KEY_ID", "i"),
+                ("WALG_S3_PREFIX", "s3://b"),
+                ("AWS_REGION", "r"),
+                ("WALG_AWS_REGION", "other"),
+                ("WALG_AWS_SESSION_TOKEN", ""),
+            ]),
+            [("AWS_ENDPOINT", "e".into()), ("AWS_ACCESS_KEY_ID", "i".into())]
+        );
+        // So that it comes to an end.
+        assert!(told(&[("AWS_ENDPOINT", "e"), ("AWS_ACCESS_KEY_ID", "i")]).is_empty());
     }
 
     #[test]

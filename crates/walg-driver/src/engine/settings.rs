@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 /// The name by which both engines read a setting of the storage, of those that it may have.
 ///
 /// wal-g tries each bare, then with `WALG_`, then with `WALE_`; walrus knows only some, and others that wal-g does not know.
-fn bare(names: &[&'static str]) -> &'static str {
+pub(super) fn bare(names: &[&'static str]) -> &'static str {
     const ENDPOINT: &str = "AWS_ENDPOINT";
     if names.contains(&ENDPOINT) { ENDPOINT } else { names.first().copied().unwrap_or_default() }
 }
