@@ -35,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (out, err) = (Written::default(), Written::default());
     let args = ["si-backup", "retention", "plan", "--json", "--from-json"];
     let mut world = World {
-        program: \"/nonexistent/si-backup\".into(),
+        program: "/nonexistent/si-backup".into(),
         args: args.map(Into::into).into_iter().chain([rows.into()]).collect(),
         env: [("HOME".into(), scratch().into())].into(),
         out: Box::new(out.clone()),
