@@ -153,6 +153,7 @@ impl Making<'_> {
         restore.step(Step::Unpacking)?;
         match restore.engine.unpack(mirror.prefix(), &plan.backup.id, &room.data()) {
             Err(Error::Stopped { program, status: status @ Status::Exited(_), said }) => {
+                restore.must_have_had_room(&room.data(), &said)?;
                 return Err(self.unsound(format!("{program} {status}: {said}")));
             }
             unpacked => unpacked?,

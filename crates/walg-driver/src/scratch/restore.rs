@@ -20,6 +20,10 @@ use std::path::{Path, PathBuf};
 /// The first major version that recovers with `recovery.signal`.
 const OLDEST: u32 = 12;
 
+/// What systems say of a disk that is full, or of a user who may write no more; as programs pass it on.
+const FULL: [&str; 5] =
+    ["No space left on device", "os error 28", "Disk quota exceeded", "os error 122", "ERROR 53100"];
+
 /// How far a restore is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -115,6 +119,20 @@ impl Restore<'_> {
         let copy = copy.saturating_add(wal);
         let shared = if disk(mirror) == disk(copy_in) { missing } else { 0 };
         space::must_fit(copy_in, copy.saturating_add(shared), (self.free)(copy_in)?)
+    }
+
+    /// Tells a full disk apart from a backup that cannot be used, by what a program that failed has said and by the disk.
+    pub(super) fn must_have_had_room(&self, place: &Path, said: &str) -> Result<()> {
+        let have = (self.free)(place)?;
+        let need = self.bucket.archive.segment_size().bytes();
+        if have < need || FULL.iter().any(|full| said.contains(full)) {
+            return Err(Error::NoSpace {
+                path: place.to_owned(),
+                need: need.max(have.saturating_add(1)),
+                have,
+            });
+        }
+        Ok(())
     }
 
     pub(super) fn fetch(&self, plan: &MirrorPlan, into: &Path) -> Result<Mirror> {

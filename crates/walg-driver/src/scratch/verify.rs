@@ -39,6 +39,10 @@ pub fn verify_by_restore(request: &ScratchRequest<'_>) -> Result<ScratchReport> 
     room.must_have_a_socket()?;
     let report =
         Attempt { request, restore: &request.restore, plan: &plan, mirror: &mirror, room: &room }.run()?;
+    // Whatever failed for want of room says nothing of the backup.
+    for check in report.checks.iter().filter(|check| !check.ok) {
+        request.restore.must_have_had_room(request.place, &check.detail)?;
+    }
     room.discard()?;
     Ok(report)
 }

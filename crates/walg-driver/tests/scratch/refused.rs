@@ -1,14 +1,16 @@
 use crate::stage::{AT_THE_END, IN_THE_FIRST, Stage, Tars, Then, check, failed};
 use crate::support::files;
-use backup_contract::Outcome;
+use backup_contract::{Outcome, SnapshotId};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use walg_driver::process::Variables;
+use walg_driver::engine::Unpack;
+use walg_driver::process::{Status, Variables};
 use walg_driver::scratch::{Point, RestoreCommand, Step, Target};
 use walg_driver::wal::{Lsn, Timeline};
+use walg_driver::{Error, Result};
 
 /// What a verification is refused for: the code, and that nothing was written.
 fn refused(stage: &Stage) -> (&'static str, String) {
@@ -164,4 +166,19 @@ pub(crate) fn ended_early() {
     let report = stage.verify(&Tars("plain")).unwrap();
     assert_eq!(failed(&report), ["recovery"], "{:#?}", report.checks);
     assert!(report.recovery_seconds.is_none() && report.log.unwrap().contains("FATAL"));
+}
+
+/// A disk that others fill while a backup is tried.
+struct FullDisk;
+
+impl Unpack for FullDisk {
+    fn unpack(&self, _: &Path, _: &SnapshotId, _: &Path) -> Result<()> {
+        let said = "ERROR base/5/1259: No space left on device (os error 28)".into();
+        Err(Error::Stopped { program: "walrus".into(), status: Status::Exited(1), said })
+    }
+}
+
+pub(crate) fn full_disk() {
+    let stage = Stage::new("plain", 0, Target::new(Point::End));
+    assert_eq!(stage.verify(&FullDisk).unwrap_err().code(), "no-space");
 }
