@@ -8,10 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Tells of each name that it is given the digest of its value, after a salt that comes on standard input, and of every name
-/// that there is. No value leaves the place, nor is one in the arguments of a program: `printf` is the shell's own.
+/// that an engine may read. No value leaves the place, nor is one in the arguments of a program: `printf` is the shell's own.
+/// Names are taken from where variables end in a zero byte: a value of several lines looks like more of them in what `env`
+/// prints.
 const SCRIPT: &str = "read -r salt\nfor n in \"$@\"; do\n  eval \"v=\\${$n-}\"\n  [ -z \"$v\" ] && continue\n  \
     h=$(printf '%s%s' \"$salt\" \"$v\" | sha256sum) || exit 9\n  [ \"${#h}\" -lt 64 ] && exit 9\n  \
-    printf 'value %s %s\\n' \"$n\" \"${h%% *}\"\ndone\nenv | cut -d= -f1 | while read -r n; do printf 'name %s\\n' \"$n\"; done\n";
+    printf 'value %s %s\\n' \"$n\" \"${h%% *}\"\ndone\n[ -r /proc/self/environ ] || exit 9\n\
+    cat /proc/self/environ | tr '\\000\\n' '\\n\\001' | cut -s -d= -f1 | while read -r n; do\n  case $n in\n    \
+    WALG_*|WALE_*|AWS_*|S3_*|GPG_*|YC_CSE_*) printf 'name %s\\n' \"$n\" ;;\n  esac\ndone\n";
 
 /// Beginnings of names that engines read, beside those of the server.
 const ENGINES: [&str; 6] = ["WALG_", "WALE_", "AWS_", "S3_", "GPG_", "YC_CSE_"];
@@ -196,6 +200,25 @@ mod tests {
         assert!(found.len() == 2 && found.iter().all(|told| told.contains("has no ")), "{found:?}");
         let found = told(same().plain("WALG_PGP_KEY", "x").plain("AWS_ENDPOINT", "y"), FILE);
         assert!(found.len() == 2 && found.iter().all(|told| told.contains("env file has not")), "{found:?}");
+    }
+
+    /// The lines of a key are no names, whatever they look like.
+    #[test]
+    fn nothing_of_a_value_of_several_lines_is_printed() {
+        let clock = RealClock(Instant::now());
+        let key = "-----BEGIN KEY-----\nhunter22\nWALG_SECRET=hunter33\nAWS_hunter44\n=";
+        let variables = Variables::new().plain("PATH", "/usr/bin:/bin").plain("WALG_X", "1");
+        let asked = Command::new("sh")
+            .args(["-c", SCRIPT, "sh"])
+            .environment(variables.plain("TLS_KEY", key).plain("WALG_PGP_KEY", key))
+            .input("salt\n");
+        let ended = run(&asked, &Limits::default(), &Watch::none(), &clock).unwrap();
+        assert!(ended.status.is_zero());
+        let printed = ended.stdout.text();
+        let mut names: Vec<_> = printed.lines().collect();
+        names.sort_unstable();
+        assert_eq!(names, ["name WALG_PGP_KEY", "name WALG_X"]);
+        assert!(!ended.stderr.text().contains("hunter"));
     }
 
     /// As the child of a shell would see it in `/proc`.
