@@ -19,6 +19,11 @@ pub enum Error {
     /// Its objects cannot be opened here: that says nothing of the backup.
     #[error("'{0}' is encrypted in a way that only its engine can undo")]
     NotReadable(SnapshotId),
+    /// Nothing of it can be opened with the key that is here: that says nothing of the backup either.
+    #[error(
+        "nothing of '{0}' can be opened with the key of the env file: it was made with another one, or with none"
+    )]
+    KeyDoesNotOpen(SnapshotId),
     /// A program could not be started.
     #[error("cannot start '{program}'")]
     Start {
@@ -199,6 +204,7 @@ impl Error {
             Self::NoParentFingerprint(_) => "no-parent-fingerprint",
             Self::NotADelta(_) => "not-a-delta",
             Self::NotReadable(_) => "not-readable",
+            Self::KeyDoesNotOpen(_) => "key-does-not-open",
             Self::NoBackup(_) => "no-backup",
             Self::NotRestorable { .. } => "not-restorable",
             Self::Io { .. } => "io",
@@ -237,6 +243,9 @@ impl Error {
         match self {
             Self::Store(error) => error.hint(),
             Self::NoParentFingerprint(_) => Some("verify its parent first, at level 'checksum' or more"),
+            Self::KeyDoesNotOpen(_) => Some(
+                "give the env file the key with which it was made, or leave that out; nothing was signed",
+            ),
             Self::NotReadable(_) => {
                 Some("verify it at level 'checksum'; restore it by hand, with its engine and its key")
             }

@@ -59,7 +59,7 @@ impl AppShelf {
         let bucket = catalogue;
         let snapshots = bucket.backups.iter().map(|backup| backup.snapshot(&subject));
         let snapshots: Vec<_> = snapshots
-            .map(|snapshot| Snapshot { checksum: recorded(&evidence, &snapshot), ..snapshot })
+            .map(|snapshot| Snapshot { checksum: goes_by(&evidence, &snapshot), ..snapshot })
             .collect();
         let places = snapshots.iter().enumerate().map(|(place, one)| (one.id.clone(), place)).collect();
         Ok(Self {
@@ -98,6 +98,13 @@ impl AppShelf {
         Some(self.evidence.standing(&Question { snapshot, checksum, origin: None, now: self.now }))
     }
 
+    /// The fingerprints under which backups were first proved: other bytes of theirs were changed.
+    #[must_use]
+    pub fn recorded(&self) -> BTreeMap<SnapshotId, Checksum> {
+        let one = |snapshot: &Snapshot| Some((snapshot.id.clone(), first_proved(&self.evidence, snapshot)?));
+        self.snapshots.iter().filter_map(one).collect()
+    }
+
     /// Whether nothing speaks against a full that a delta could hang on.
     #[must_use]
     pub fn is_sound(&self, full: &SnapshotId) -> bool {
@@ -131,12 +138,22 @@ impl AppShelf {
     }
 }
 
-/// The fingerprint under which a backup was first looked at: no engine records one, so the evidence does, whether it passed
-/// or failed. Who changes a bucket changes no evidence, and what is read later is held against this.
-fn recorded(evidence: &Records, snapshot: &Snapshot) -> Option<Checksum> {
-    let of = evidence.of(&reference(snapshot));
-    let first = of.iter().find(|evidence| evidence.record().level >= Level::Checksum);
-    first.map(|evidence| evidence.record().checksum)
+/// The fingerprint that a backup goes by: under which it was first proved, and where it never was, that of the bytes that
+/// failed last.
+fn goes_by(evidence: &Records, snapshot: &Snapshot) -> Option<Checksum> {
+    let failed = || told(evidence, snapshot).next_back();
+    first_proved(evidence, snapshot).or_else(|| Some(failed()?.record().checksum))
+}
+
+/// The fingerprint under which a backup was first proved: no engine records one, so the evidence does. Who changes a bucket
+/// changes no evidence, and what is read later is held against this. Bytes that failed bind nobody: they may be put right.
+fn first_proved(evidence: &Records, snapshot: &Snapshot) -> Option<Checksum> {
+    Some(told(evidence, snapshot).find(|evidence| evidence.passed())?.record().checksum)
+}
+
+/// What was signed of a backup's bytes.
+fn told<'e>(evidence: &'e Records, snapshot: &Snapshot) -> impl DoubleEndedIterator<Item = &'e Evidence> {
+    evidence.of(&reference(snapshot)).iter().filter(|evidence| evidence.record().level >= Level::Checksum)
 }
 
 /// Under which name evidence tells of which cluster the backup is.

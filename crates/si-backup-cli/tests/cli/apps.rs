@@ -226,6 +226,37 @@ fn a_first_verification_that_fails_is_shown_and_in_the_trail() {
     let trail = host.json(["audit", "list"]).expect(0).data();
     let failed = trail.iter().filter(|row| row["action"] == "verify" && row["outcome"] == "failed");
     assert_eq!(failed.count(), 3, "the delta, its full, and the delta of which nothing was read");
+    // Bytes that failed bind nobody: put right, they are proved like any others.
+    fs::write(&part, bytes).unwrap();
+    let rows = host.json(["verify", "--app", "shop", "--all"]).expect(0).data();
+    assert_eq!(field(&rows, "outcome"), ["passed"; 3]);
+    let listed = host.json(["list", "--app", "shop"]).expect(0).data();
+    assert!(listed.iter().all(|row| row["verified"]["level"] == "content" && row["failed"].is_null()));
+}
+
+/// A key that was changed, or a host with an old env file, is no fault of what was made with the other one.
+#[test]
+fn a_key_that_opens_nothing_condemns_nothing() {
+    let (host, bucket) = with_bucket("sodium");
+    host.json(["verify", "--app", "shop", "--all"]).expect(0);
+    let env = host.path("shop.env");
+    let with_key = fs::read_to_string(&env).unwrap();
+    let without = with_key.lines().next().unwrap().to_owned() + "\n";
+    for other in [with_key.replace(KEY, &KEY.replace('0', "f")), without] {
+        fs::write(&env, other).unwrap();
+        let said = host.json(["verify", "LATEST", "--app", "shop"]).expect(1).error("key-does-not-open");
+        assert!(said.contains("it was made with another one"), "{said}");
+        let listed = host.json(["list", "--app", "shop"]).expect(0).data();
+        assert!(listed.iter().all(|row| row["verified"]["level"] == "content" && row["failed"].is_null()));
+    }
+    // What was altered as well is told by its bytes, whatever the key.
+    for (name, bytes) in tree(&bucket) {
+        if name.contains("_D_") && name.contains("tar_partitions") {
+            fs::write(bucket.join(name), [&bytes[..], b"x"].concat()).unwrap();
+        }
+    }
+    let row = host.json(["verify", "LATEST", "--app", "shop"]).expect(12).row();
+    assert_eq!((&row["level"], &row["outcome"]), (&"checksum".into(), &"failed".into()));
 }
 
 #[test]

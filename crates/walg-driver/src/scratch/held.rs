@@ -7,7 +7,7 @@ use crate::bucket::{Backup, Root};
 use crate::codec::{Cipher, Compression};
 use crate::mirror::{Mirror, MirrorWal};
 use crate::several::several;
-use crate::verify::tar;
+use crate::verify::{key, tar};
 use crate::wal::{Archive, BadSegment, Expected, History, SegmentName, check_pages};
 use crate::{Error, Result};
 use backup_contract::{Checksum, SnapshotId};
@@ -57,7 +57,16 @@ impl Held<'_> {
 
     /// Whether every tar is whole, and holds nothing that an engine would write elsewhere than where it is told to: an engine
     /// follows a link that an earlier entry has made.
+    ///
+    /// # Errors
+    /// [`Error::KeyDoesNotOpen`], which says nothing of the tars.
     pub(super) fn tars(&self) -> Result<Said> {
+        let store = self.mirror.store()?;
+        for link in self.mirror.chain().iter().filter(|_| self.cipher.is_readable()) {
+            if !key::opens(self.cipher, &store, &Root::default(), link)? {
+                return Err(Error::KeyDoesNotOpen(link.id.clone()));
+            }
+        }
         let all: Vec<(&SnapshotId, &str)> = self
             .mirror
             .chain()

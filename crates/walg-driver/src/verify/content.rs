@@ -1,6 +1,7 @@
 use super::control::Control;
 use super::digested::Digested;
 use super::fingerprint::{Fingerprint, ObjectDigest};
+use super::key;
 use super::tar;
 use crate::bucket::{Backup, Bucket, Names, Root, lists_of};
 use crate::codec::{Cipher, Compression};
@@ -142,6 +143,23 @@ impl ContentCheck<'_> {
             found.push((link.id.clone(), fingerprint.checksum));
         }
         Ok(found)
+    }
+
+    /// Of a backup's chain, one of which no tar at all begins as what the key opens: it was made with another one, or in the
+    /// clear, and what its bytes hold cannot be said with this one.
+    ///
+    /// # Errors
+    /// [`Error::Store`]
+    pub fn shut(&self, backup: &Backup) -> Result<Option<SnapshotId>> {
+        if !self.cipher.is_readable() {
+            return Ok(None);
+        }
+        for link in backup.chain.iter().filter_map(|id| self.bucket.backup(id)) {
+            if !key::opens(self.cipher, self.store, self.root, link)? {
+                return Ok(Some(link.id.clone()));
+            }
+        }
+        Ok(None)
     }
 
     fn asked(

@@ -36,11 +36,7 @@ pub(in crate::usecase) fn extract(
         Some(snapshot) => snapshot,
         None => shelf.resolve(&args.id)?,
     };
-    let known: BTreeMap<SnapshotId, Checksum> = shelf
-        .snapshots()
-        .iter()
-        .filter_map(|snapshot| Some((snapshot.id.clone(), snapshot.checksum?)))
-        .collect();
+    let known = shelf.recorded();
     let entry = |outcome| {
         let entry = session.event(Action::Extract, outcome).snapshot(reference(snapshot));
         let entry = snapshot.checksum.map_or(entry.clone(), |checksum| entry.checksum(checksum));

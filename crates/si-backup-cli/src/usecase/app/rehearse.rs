@@ -1,6 +1,7 @@
 use super::prove::{AT_ONCE, Accused, Proved, told};
 use super::tables;
 use crate::app::{server, wal_get};
+use crate::report::message_of;
 use crate::settings::{RunnerSettings, SettingsError};
 use crate::usecase::prove::{Measured, Verification, millis};
 use crate::{AppBucket, AppEnvironment, AppShelf, CliError, HomeLock, Meter, Session};
@@ -92,16 +93,20 @@ pub(super) fn rehearse(
         limits: LIMITS,
     })?;
     // What was fetched was for this once: the disk is wanted for the next one.
-    remove(&place.objects())?;
+    if let Err(error) = remove(&place.objects()) {
+        session.warn(format!("what was fetched stays: {}", message_of(&error)));
+    }
     let took = clock.monotonic().saturating_sub(began);
     let finished_at = started_at + TimeDelta::from_std(took).unwrap_or_default();
+    let bases = changed_bases(&report, &snapshot.id, known);
     let found =
         report.fingerprints.iter().find(|(id, _)| *id == snapshot.id).map(|(_, found)| found.checksum);
+    // A delta is recognised together with what it is a delta of: where that was changed, nobody can say by what it goes.
+    let found = found.filter(|_| bases.is_empty());
     let checksum = known.get(&snapshot.id).copied().or(found);
     let is_changed = report.checks.iter().any(|check| check.name == "fingerprint" && !check.ok);
     let level = if is_changed { Level::Checksum } else { Level::Restore };
     let checks = report.checks.clone();
-    let bases = changed_bases(&report, &snapshot.id, known);
     let lost = tables::since_last(shelf, &report.tables);
     let passed = checks.iter().all(|check| check.ok);
     let loss = report.data_loss(finished_at).and_then(|loss| u64::try_from(loss.num_seconds()).ok());
@@ -292,7 +297,7 @@ pub(super) fn server_user(
 /// Where the context is production, its server is beside it here, and its settings name another host for rehearsals, none is
 /// made here: it would take the production's disk and processors, and would not count.
 fn refuse_here(session: &Session<'_>, app: &AppEnvironment<'_>, host: &str) -> Result<(), CliError> {
-    let is_beside_its_server = matches!(app.settings.runner, RunnerSettings::Local { .. });
+    let is_beside_its_server = !matches!(app.settings.runner, RunnerSettings::Ssh { .. });
     let is_production = session.context_settings()?.production;
     if !is_production || !is_beside_its_server || same_host(host, &session.world.host) {
         return Ok(());
