@@ -3,20 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its engine fails")]
 
 mod clock;
+mod docker;
 
 use clock::{RealClock, skipped};
+use docker::Docker;
 use std::env;
 use std::fs;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::time::Duration;
 use walg_driver::process::{Limits, Status, Variables, Watch};
 use walg_driver::runner::{Compose, ComposeRunner, Control, Job, Runner};
 
 const IMAGE: &str = "si-backup-test:1";
 
-/// A container needs no image from anywhere: it has empty directories, and the host's programs.
+/// Its containers have the host's programs.
 const PROJECT: &str = "name: si-backup-test
 services:
   backup:
@@ -33,103 +32,18 @@ services:
     command: ['sleep', '600']
 ";
 
-/// A Docker engine whose containers, images and network are nobody else's.
-struct Docker {
-    dir: TempDir,
-    daemon: Child,
-}
-
-impl Drop for Docker {
-    fn drop(&mut self) {
-        // In its own time: it takes its mounts away.
-        let pid = rustix::process::Pid::from_child(&self.daemon);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.daemon.wait();
-    }
-}
-
-impl Docker {
-    fn start() -> Option<Self> {
-        let is_there = |program: &str, args: &[&str]| {
-            let status =
-                Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
-            status.is_ok_and(|status| status.success())
-        };
-        if !rustix::process::geteuid().is_root() {
-            skipped("only root can start a Docker engine");
-            return None;
-        }
-        if !is_there("dockerd", &["--version"]) || !is_there("docker", &["compose", "version"]) {
-            skipped("there is no dockerd (Debian package docker.io) or no compose");
-            return None;
-        }
-        let dir = tempfile::Builder::new().prefix("si-dk-").tempdir_in("/tmp").unwrap();
-        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-        let daemon = Command::new("dockerd")
-            .args(["--data-root", &path("data"), "--exec-root", &path("exec"), "--pidfile", &path("pid")])
-            .args(["--host", &format!("unix://{}", path("socket")), "--bridge=none"])
-            .args(["--iptables=false", "--ip6tables=false"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(path("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut docker = Self { dir, daemon };
-        let begun = Instant::now();
-        while docker.docker(&["info"]).is_none() {
-            let log = || fs::read_to_string(docker.dir.path().join("log")).unwrap();
-            if docker.daemon.try_wait().unwrap().is_some() {
-                skipped(&format!(
-                    "no Docker engine starts here: {}",
-                    log().lines().last().unwrap_or_default()
-                ));
-                return None;
-            }
-            assert!(begun.elapsed() < Duration::from_mins(1), "dockerd does not answer: {}", log());
-            std::thread::sleep(Duration::from_millis(200));
-        }
-        docker.image();
-        fs::create_dir(docker.dir.path().join("project")).unwrap();
-        fs::write(docker.dir.path().join("project/compose.yaml"), PROJECT).unwrap();
-        Some(docker)
-    }
-
-    /// What `docker` prints, when it ends well.
-    fn docker(&self, args: &[&str]) -> Option<String> {
-        let host = format!("unix://{}/socket", self.dir.path().display());
-        let output = Command::new("docker").args(args).env("DOCKER_HOST", host).output().unwrap();
-        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
-    }
-
-    fn image(&self) {
-        let root = self.dir.path().join("root");
-        for name in ["usr", "etc", "proc", "sys", "dev", "run", "tmp", "root", "shared"] {
-            fs::create_dir_all(root.join(name)).unwrap();
-        }
-        for link in ["bin", "lib", "lib64", "sbin"] {
-            std::os::unix::fs::symlink(Path::new("usr").join(link), root.join(link)).unwrap();
-        }
-        let tar = self.dir.path().join("root.tar");
-        let mut archive = tar::Builder::new(fs::File::create(&tar).unwrap());
-        archive.follow_symlinks(false);
-        archive.append_dir_all(".", &root).unwrap();
-        archive.finish().unwrap();
-        self.docker(&["import", tar.to_str().unwrap(), IMAGE]).unwrap();
-    }
-
-    fn runner(&self, socket: &str) -> ComposeRunner {
-        let compose = Compose {
-            dir: self.dir.path().join("project"),
-            files: vec!["compose.yaml".into()],
-            service: "backup".to_owned(),
-            docker: "docker".into(),
-        };
-        let client = Variables::new()
-            .plain("PATH", env::var_os("PATH").unwrap())
-            .plain("HOME", env::var_os("HOME").unwrap())
-            .plain("DOCKER_HOST", format!("unix://{}/{socket}", self.dir.path().display()));
-        ComposeRunner::new(compose, client)
-    }
+fn runner(docker: &Docker, socket: &str) -> ComposeRunner {
+    let compose = Compose {
+        dir: docker.dir.path().join("project"),
+        files: vec!["compose.yaml".into()],
+        service: "backup".to_owned(),
+        docker: "docker".into(),
+    };
+    let client = Variables::new()
+        .plain("PATH", env::var_os("PATH").unwrap())
+        .plain("HOME", env::var_os("HOME").unwrap())
+        .plain("DOCKER_HOST", format!("unix://{}/{socket}", docker.dir.path().display()));
+    ComposeRunner::new(compose, client)
 }
 
 fn sh(script: &str) -> Job {
@@ -138,8 +52,9 @@ fn sh(script: &str) -> Job {
 
 #[test]
 fn jobs_run_in_containers_of_their_own_and_leave_none() {
-    let Some(docker) = Docker::start() else { return };
-    let (clock, runner) = (RealClock::new(), docker.runner("socket"));
+    let Some(docker) = Docker::start(IMAGE, PROJECT) else { return };
+    let (clock, at) = (RealClock::new(), |socket| runner(&docker, socket));
+    let runner = at("socket");
     let limits = Limits { grace: Duration::from_secs(2), ..Limits::default() };
     let control = Control { limits, watch: Watch::none(), clock: &clock };
 
@@ -196,7 +111,7 @@ fn jobs_run_in_containers_of_their_own_and_leave_none() {
     docker.docker(&[&["rm", "--force"][..], &all.lines().collect::<Vec<_>>()].concat()).unwrap();
 
     // That the engine is down is not what the job ended with.
-    let error = docker.runner("nobody").run(&sh("exit 1"), &control).unwrap_err();
+    let error = at("nobody").run(&sh("exit 1"), &control).unwrap_err();
     assert_eq!(error.code(), "not-run", "{error}");
-    assert_eq!(docker.runner("nobody").containers(&control).unwrap_err().code(), "not-run");
+    assert_eq!(at("nobody").containers(&control).unwrap_err().code(), "not-run");
 }
