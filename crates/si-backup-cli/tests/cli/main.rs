@@ -8,6 +8,7 @@ mod bucket;
 mod clock;
 mod commands;
 mod compose;
+mod contained_rehearsals;
 mod contract;
 mod crashes;
 mod databases;
@@ -27,3 +28,5 @@ mod secrets;
 mod servers;
 mod tampering;
 mod together;
+
+use harness::skipped;

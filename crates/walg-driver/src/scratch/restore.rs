@@ -84,6 +84,15 @@ pub(super) struct Plan<'a> {
 impl Restore<'_> {
     /// What is refused here costs nothing: tablespaces, a target out of reach, no such server.
     pub(super) fn plan(&self) -> Result<Plan<'_>> {
+        self.plan_with(|major| {
+            let usual = Programs::usual_places(major);
+            let places = if self.server_dirs.is_empty() { &usual } else { self.server_dirs };
+            Programs::find(major, places)
+        })
+    }
+
+    /// The same, with what finds the programs of a major version.
+    pub(super) fn plan_with(&self, find: impl FnOnce(u32) -> Result<Programs>) -> Result<Plan<'_>> {
         let backup = self.bucket.backup(self.backup).ok_or_else(|| Error::NoBackup(self.backup.clone()))?;
         for id in &backup.chain {
             self.bucket.backup(id).map_or(Ok(()), refuse_tablespaces)?;
@@ -95,16 +104,14 @@ impl Restore<'_> {
         if major < OLDEST {
             return Err(ScratchFault::TooOld(major).into());
         }
-        let usual = Programs::usual_places(major);
-        let places = if self.server_dirs.is_empty() { &usual } else { self.server_dirs };
-        let programs = Programs::find(major, places)?;
+        let programs = find(major)?;
         let mirror = MirrorPlan::new(self.store, self.root, self.bucket, &backup.id, &goal.wal())?;
         Ok(Plan { backup, goal, programs, mirror })
     }
 
     /// Whether the disk takes the mirror and the copy. How large the copy becomes, only the sentinels say: the largest of
-    /// the chain, and a tenth for what a recovery writes.
-    pub(super) fn must_fit(&self, plan: &MirrorPlan, mirror: &Path, copy_in: &Path) -> Result<()> {
+    /// the chain, and a tenth for what a recovery writes; and `wal` for what is put beside it.
+    pub(super) fn must_fit(&self, plan: &MirrorPlan, mirror: &Path, copy_in: &Path, wal: u64) -> Result<()> {
         let sizes = plan.chain().iter().filter_map(|backup| backup.sentinel.as_ref()?.uncompressed_size);
         let copy = sizes.max().unwrap_or_default();
         let copy =
@@ -112,6 +119,7 @@ impl Restore<'_> {
         let missing = plan.missing_bytes(mirror)?;
         let disk =
             |path: &Path| path.ancestors().find_map(|above| fs::metadata(above).ok()).map(|meta| meta.dev());
+        let copy = copy.saturating_add(wal);
         let shared = if disk(mirror) == disk(copy_in) { missing } else { 0 };
         space::must_fit(copy_in, copy.saturating_add(shared), (self.free)(copy_in)?)
     }
