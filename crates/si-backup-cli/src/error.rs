@@ -463,6 +463,8 @@ fn of_code(code: &str) -> u8 {
         | "invalid-public-key"
         | "file-exists"
         | "no-server"
+        | "no-docker"
+        | "no-image"
         | "scratch-unreachable"
         | "scratch-exposed"
         | "socket-path-too-long"

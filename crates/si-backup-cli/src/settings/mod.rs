@@ -9,7 +9,8 @@ mod template;
 pub use load::{SettingsError, load, parse};
 pub use model::{
     AppSettings, CheckSettings, CheckTime, ContextSettings, EncryptionSettings, GateSettings, LockSettings,
-    OffsiteSettings, RehearsalSettings, RetentionSettings, RunnerSettings, Settings, StoreSettings,
+    OffsiteSettings, RehearsalKind, RehearsalSettings, RetentionSettings, RunnerSettings, Settings,
+    StoreSettings,
 };
 pub use schedule::ScheduleSettings;
 pub use template::render as render_template;

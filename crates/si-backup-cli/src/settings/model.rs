@@ -360,12 +360,12 @@ pub enum RunnerSettings {
 pub struct RehearsalSettings {
     /// On which host.
     pub host: String,
-    /// `local` or `container`.
-    pub kind: String,
+    /// In what.
+    pub kind: RehearsalKind,
     /// The directory for scratch servers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
-    /// Where the server's programs are.
+    /// Where the server's programs are: on the host, or in the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bin_dir: Option<PathBuf>,
     /// The user that a scratch server runs as.
@@ -374,6 +374,16 @@ pub struct RehearsalSettings {
     /// The image of a scratch container.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
+}
+
+/// In what a backup is rehearsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RehearsalKind {
+    /// With the server programs of the host.
+    Local,
+    /// In a container of an image.
+    Container,
 }
 
 /// When a restored database is asked something.

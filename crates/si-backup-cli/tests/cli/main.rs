@@ -8,6 +8,7 @@ mod bucket;
 mod clock;
 mod commands;
 mod compose;
+mod contained_rehearsals;
 mod containers;
 mod contract;
 mod crashes;

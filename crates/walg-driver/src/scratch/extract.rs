@@ -84,7 +84,7 @@ pub fn extract(request: &ExtractRequest<'_>) -> Result<Extracted> {
     let plan = restore.plan()?;
     let wal = asked_for(plan.backup, &plan.goal, &restore.bucket.archive)?.len() as u64;
     let wal = wal.saturating_mul(restore.bucket.archive.segment_size().bytes());
-    let room = Room::create(above, restore.user)?;
+    let room = Room::create(above, restore.user, None)?;
     restore.must_fit(&plan.mirror, &room.mirror(), room.dir(), wal)?;
     let mirror = restore.fetch(&plan.mirror, &room.mirror())?;
     let mut made = Making { request, restore, plan: &plan, mirror: &mirror, room: &room, notes: Vec::new() };
@@ -162,6 +162,7 @@ impl Making<'_> {
         self.notes.extend(make_ready(&room.data(), restore.user)?);
         let runner = Runner {
             user: restore.user,
+            inside: None,
             clock: restore.clock,
             limit: request.limits.question,
             interrupted: &interrupted,

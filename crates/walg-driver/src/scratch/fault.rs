@@ -60,6 +60,15 @@ pub enum ScratchFault {
         /// Where, and what was found there instead.
         looked: String,
     },
+    /// There is no Docker engine, or this user may not give it orders.
+    #[error("the Docker engine does not answer: {0}")]
+    NoDocker(String),
+    /// The image is not on this machine.
+    #[error("the image '{0}' is not on this machine, and is never pulled by itself")]
+    NoImage(String),
+    /// A container could not be started, or was ended by something else than us: nothing is told of the backup.
+    #[error("the container of the scratch server failed: {0}")]
+    Container(String),
     /// The user that the server runs as cannot come to the scratch directory.
     #[error("the user {uid} cannot come to {}", path.display())]
     Unreachable {
@@ -131,6 +140,9 @@ impl ScratchFault {
             Self::TooOld(_) => "server-too-old",
             Self::NoRole(_) => "no-such-role",
             Self::NoServer { .. } => "no-server",
+            Self::NoDocker(_) => "no-docker",
+            Self::NoImage(_) => "no-image",
+            Self::Container(_) => "container-failed",
             Self::Unreachable { .. } => "scratch-unreachable",
             Self::Exposed(_) => "scratch-exposed",
             Self::SocketPath(_) => "socket-path-too-long",
@@ -155,6 +167,11 @@ impl ScratchFault {
             Self::TargetInUse { .. } => Some("name a new directory in it"),
             Self::OutOfReach { .. } => Some("choose another target, or a later backup"),
             Self::NoServer { .. } => Some("install the server of that major version, or name its directory"),
+            Self::NoDocker(_) => {
+                Some("start it, and let this user use it: whoever may is root of the machine")
+            }
+            Self::NoImage(_) => Some("fetch it with 'docker pull', by the digest where you can"),
+            Self::Container(_) => Some("look into what the Docker engine says of it, and try again"),
             Self::Unreachable { .. } => Some("choose a scratch directory that this user can enter"),
             Self::Exposed(_) => Some(
                 "choose one to which only the user who runs this, or root, can write, up to the root directory",

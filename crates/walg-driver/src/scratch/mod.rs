@@ -10,14 +10,20 @@
 //! What is wrong with the backup is a check that failed. What kept it from being tried, or says nothing of it, is an
 //! [`Error`](crate::Error): no such server here, a disk too small, WAL that could not be fetched.
 //!
+//! Its programs are those of this machine, or of an [`Image`], whose containers are given the copy and nothing else of it.
+//!
 //! A server that is killed with its caller leaves a marked directory, which the next verification finds and removes.
 //!
 //! [`extract()`] makes such a copy for somebody else to start: with its WAL in it, and told how far to recover.
 
 mod cluster;
+mod container;
+mod decoded;
+mod docker;
 mod extract;
 mod fault;
 mod held;
+mod image;
 mod inspect;
 mod programs;
 mod psql;
@@ -34,8 +40,10 @@ mod target;
 mod user;
 mod verify;
 
+pub use docker::Docker;
 pub use extract::{ExtractRequest, Extracted, extract};
 pub use fault::ScratchFault;
+pub use image::{Image, UsedImage};
 pub use programs::Programs;
 pub use report::{AppCheck, ScratchReport, TableEstimate};
 pub use request::{Limits, ScratchRequest};

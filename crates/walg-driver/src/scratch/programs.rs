@@ -3,10 +3,15 @@ use crate::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Programs that a server may lack.
+pub(super) const OPTIONAL: [&str; 2] = ["pg_amcheck", "pg_checksums"];
+
 /// The programs of a `PostgreSQL` server.
 #[derive(Debug, Clone)]
 pub struct Programs {
     dir: PathBuf,
+    /// Which of those are there that it may lack.
+    others: Vec<&'static str>,
     /// As the server says it: `15.18`.
     pub version: String,
     /// `15`.
@@ -41,11 +46,16 @@ impl Programs {
                 continue;
             };
             if found == major {
-                return Ok(Self { dir: place.clone(), version, major });
+                let others = OPTIONAL.into_iter().filter(|name| place.join(name).is_file()).collect();
+                return Ok(Self::new(place, version, major, others));
             }
             looked.push(format!("{} ({version})", place.display()));
         }
         Err(ScratchFault::NoServer { major, looked: looked.join(", ") }.into())
+    }
+
+    pub(super) fn new(dir: &Path, version: String, major: u32, others: Vec<&'static str>) -> Self {
+        Self { dir: dir.to_owned(), others, version, major }
     }
 
     /// Where they are.
@@ -56,7 +66,7 @@ impl Programs {
 
     /// A program, where it is there.
     pub(super) fn optional(&self, name: &str) -> Option<PathBuf> {
-        Some(self.dir.join(name)).filter(|path| path.is_file())
+        self.others.contains(&name).then(|| self.dir.join(name))
     }
 
     /// A program, or the name under which it would be looked for.
@@ -68,8 +78,12 @@ impl Programs {
 /// What the server in a directory says of itself.
 fn version_of(dir: &Path) -> Option<(String, u32)> {
     let output = Command::new(dir.join("postgres")).arg("--version").output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let version = text.strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?.to_owned();
+    version_in(&String::from_utf8(output.stdout).ok()?)
+}
+
+/// The version in what a server says of itself, and the major one.
+pub(super) fn version_in(said: &str) -> Option<(String, u32)> {
+    let version = said.strip_prefix("postgres (PostgreSQL) ")?.split_whitespace().next()?.to_owned();
     let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
     let major = version.get(..digits)?.parse().ok()?;
     Some((version, major))

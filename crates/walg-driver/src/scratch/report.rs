@@ -1,3 +1,4 @@
+use super::image::UsedImage;
 use crate::verify::Fingerprint;
 use crate::wal::{Lsn, Timeline};
 use backup_contract::{CheckResult, Outcome, SnapshotId};
@@ -46,6 +47,8 @@ pub struct ScratchReport {
     pub backup_finished: Option<DateTime<Utc>>,
     /// As the server says it.
     pub server_version: String,
+    /// The image in whose container it ran.
+    pub image: Option<UsedImage>,
     /// Whether the server had a network of its own.
     pub has_own_network: bool,
     /// How many rows the tables have.

@@ -1,3 +1,4 @@
+use super::image::Image;
 use super::report::AppCheck;
 use super::restore::Restore;
 use super::server::Network;
@@ -28,7 +29,10 @@ pub struct ScratchRequest<'a> {
     pub place: &'a Path,
     /// The restore command for a mirror, and for what the copy says of its segments.
     pub restore_command: &'a dyn Fn(&Mirror, Segments) -> RestoreCommand,
-    /// Whether it gets a network of its own.
+    /// In containers of what its programs run; on this machine, when none is named. There the WAL is decoded for them
+    /// beforehand, and `restore_command` is not asked for.
+    pub image: Option<&'a Image>,
+    /// Whether it gets a network of its own; in a container it always does.
     pub network: Network,
     /// A role of the database that is a superuser.
     pub superuser: &'a str,

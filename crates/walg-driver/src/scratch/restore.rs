@@ -88,6 +88,15 @@ pub(super) struct Plan<'a> {
 impl Restore<'_> {
     /// What is refused here costs nothing: tablespaces, a target out of reach, no such server.
     pub(super) fn plan(&self) -> Result<Plan<'_>> {
+        self.plan_with(|major| {
+            let usual = Programs::usual_places(major);
+            let places = if self.server_dirs.is_empty() { &usual } else { self.server_dirs };
+            Programs::find(major, places)
+        })
+    }
+
+    /// The same, with what finds the programs of a major version.
+    pub(super) fn plan_with(&self, find: impl FnOnce(u32) -> Result<Programs>) -> Result<Plan<'_>> {
         let backup = self.bucket.backup(self.backup).ok_or_else(|| Error::NoBackup(self.backup.clone()))?;
         for id in &backup.chain {
             self.bucket.backup(id).map_or(Ok(()), refuse_tablespaces)?;
@@ -99,9 +108,7 @@ impl Restore<'_> {
         if major < OLDEST {
             return Err(ScratchFault::TooOld(major).into());
         }
-        let usual = Programs::usual_places(major);
-        let places = if self.server_dirs.is_empty() { &usual } else { self.server_dirs };
-        let programs = Programs::find(major, places)?;
+        let programs = find(major)?;
         let mirror = MirrorPlan::new(self.store, self.root, self.bucket, &backup.id, &goal.wal())?;
         Ok(Plan { backup, goal, programs, mirror })
     }

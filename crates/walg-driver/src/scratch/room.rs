@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What the name of a scratch directory begins with.
@@ -28,6 +29,18 @@ struct Marker {
     id: String,
     /// Who made it; for people, because numbers of processes are used again.
     pid: u32,
+    /// What its server runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    container: Option<Contained>,
+}
+
+/// The container that a directory is for. It is written down before there is one.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Contained {
+    /// What it is called.
+    pub(super) name: String,
+    /// Which engine keeps it: another one knows nothing of it.
+    pub(super) engine: String,
 }
 
 /// A directory of one verification, in which everything is that it writes but the mirror. Dropped, it is removed.
@@ -37,12 +50,14 @@ struct Marker {
 #[derive(Debug)]
 pub struct Room {
     dir: PathBuf,
+    contained: Option<Contained>,
+    stays: AtomicBool,
     _lock: File,
 }
 
 impl Room {
-    /// Makes one below `place`.
-    pub(super) fn create(place: &Path, user: Option<&User>) -> Result<Self> {
+    /// Makes one below `place`; for a server in a container, when the engine that keeps it is named.
+    pub(super) fn create(place: &Path, user: Option<&User>, engine: Option<&str>) -> Result<Self> {
         must_be_ours(place)?;
         let temp = tempfile::Builder::new()
             .prefix(NAME)
@@ -52,14 +67,17 @@ impl Room {
         let path = temp.path().join(MARKER);
         let id =
             temp.path().file_name().and_then(|name| name.to_str()?.strip_prefix(NAME)).unwrap_or_default();
-        let marker = Marker { format: 1, id: id.to_owned(), pid: std::process::id() };
+        let contained = engine
+            .map(|engine| Contained { name: format!("si-backup-scratch-{id}"), engine: engine.to_owned() });
+        let container = contained.clone();
+        let marker = Marker { format: 1, id: id.to_owned(), pid: std::process::id(), container };
         let bytes = serde_json::to_vec(&marker).unwrap_or_default();
         // Locked before it says what it is: a sweep between the two would find a directory that is nobody's.
         let lock = File::create_new(&path).map_err(Error::io("write", &path))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|e| Error::io("lock", &path)(e.into()))?;
         fs::write(&path, bytes).map_err(Error::io("write", &path))?;
-        let room = Self { dir: temp.keep(), _lock: lock };
+        let room = Self { dir: temp.keep(), contained, stays: AtomicBool::new(false), _lock: lock };
         for below in [room.data(), room.conf(), room.sockets(), room.wal()] {
             DirBuilder::new().mode(0o700).create(&below).map_err(Error::io("make", &below))?;
         }
@@ -93,7 +111,7 @@ impl Room {
         self.dir.join("mirror")
     }
 
-    /// Where WAL is decoded that becomes part of the copy.
+    /// Where WAL is decoded.
     pub(super) fn wal(&self) -> PathBuf {
         self.dir.join("wal")
     }
@@ -105,6 +123,16 @@ impl Room {
             return Err(ScratchFault::SocketPath(socket).into());
         }
         Ok(())
+    }
+
+    /// The container that it is for.
+    pub(super) const fn contained(&self) -> Option<&Contained> {
+        self.contained.as_ref()
+    }
+
+    /// Leaves it as it is: something may run in it still. It is marked, and swept when that is over.
+    pub(super) fn must_stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn conf(&self) -> PathBuf {
@@ -121,20 +149,41 @@ impl Room {
 
     /// Removes it, which dropping it would do without a word about what is in the way.
     pub(super) fn discard(self) -> Result<()> {
+        if self.stays.load(Ordering::Relaxed) {
+            return Err(ScratchFault::Container(format!(
+                "it could not be removed, and {} stays until it is",
+                self.dir.display()
+            ))
+            .into());
+        }
         remove(&self.dir)
     }
 
     /// Removes what killed verifications have left below `place`, and returns which directories. A server that still runs
-    /// in one is stopped first. What has no marker of its own, or is in use, is left alone.
+    /// in one is stopped first. What has no marker of its own, or is in use, is left alone; so is what is for a container,
+    /// which may run still: a verification in containers of the same engine removes both.
     ///
     /// # Errors
     /// [`Error::Io`] when one of them cannot be removed.
     pub fn sweep(place: &Path, clock: &dyn Clock) -> Result<Vec<PathBuf>> {
+        Self::sweep_with(place, clock, &|_, _| Ok(false))
+    }
+
+    /// The same, where `end` removes the container of a directory and says whether it is gone.
+    pub(super) fn sweep_with(
+        place: &Path,
+        clock: &dyn Clock,
+        end: &dyn Fn(&Contained, &Path) -> Result<bool>,
+    ) -> Result<Vec<PathBuf>> {
         let mut removed = Vec::new();
         for entry in fs::read_dir(place).map_err(Error::io("list", place))? {
             let dir = entry.map_err(Error::io("list", place))?.path();
-            let Some(lock) = leftover(&dir) else { continue };
-            stop_server_of(&dir.join("data"), clock)?;
+            let Some((lock, contained)) = leftover(&dir) else { continue };
+            match contained {
+                Some(contained) if !end(&contained, &dir)? => continue,
+                Some(_) => {}
+                None => stop_server_of(&dir.join("data"), clock)?,
+            }
             remove(&dir)?;
             drop(lock);
             removed.push(dir);
@@ -146,7 +195,9 @@ impl Room {
 impl Drop for Room {
     fn drop(&mut self) {
         // What cannot be removed now is a leftover, and swept by the next verification.
-        let _ = remove(&self.dir);
+        if !self.stays.load(Ordering::Relaxed) {
+            let _ = remove(&self.dir);
+        }
     }
 }
 
@@ -166,8 +217,8 @@ fn remove(dir: &Path) -> Result<()> {
     fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
 }
 
-/// The lock of a directory of ours whose process is gone; `None` for anything else.
-fn leftover(dir: &Path) -> Option<File> {
+/// The lock of a directory of ours whose process is gone, and the container that it was for; `None` for anything else.
+fn leftover(dir: &Path) -> Option<(File, Option<Contained>)> {
     let id = dir.file_name()?.to_str()?.strip_prefix(NAME)?;
     let meta = fs::symlink_metadata(dir).ok()?;
     if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() {
@@ -180,7 +231,7 @@ fn leftover(dir: &Path) -> Option<File> {
     }
     let lock = File::open(&path).ok()?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
-    Some(lock)
+    Some((lock, marker.container))
 }
 
 /// Stops the server of a data directory, if one runs in it: by the process that has that directory as its own, which its

@@ -50,6 +50,8 @@ pub(super) struct Server {
     child: Option<Child>,
     data: PathBuf,
     log: PathBuf,
+    /// In a container: what is in the log before the code that the server has ended with.
+    mark: Option<String>,
     pub(super) has_own_network: bool,
 }
 
@@ -63,10 +65,15 @@ impl Server {
         network: Network,
         runner: &Runner<'_>,
     ) -> Result<Self> {
-        let unshare = own_network(network, runner);
+        let unshare = if runner.inside.is_none() { own_network(network, runner) } else { None };
         let program = programs.path("postgres");
-        let mut command = match (&unshare, runner.user) {
-            (Some(words), user) => {
+        let mut command = match (runner.inside, &unshare, runner.user) {
+            (Some(container), _, _) => {
+                let mut command = Command::new(container.docker().program());
+                command.args(container.words(&program, false));
+                command
+            }
+            (None, Some(words), user) => {
                 // The network is made by root, and the user changed behind that.
                 let mut command = Command::new(words[0]);
                 command.args(&words[1..]);
@@ -77,15 +84,19 @@ impl Server {
                 command.arg(&program);
                 command
             }
-            (None, Some(user)) => {
+            (None, None, Some(user)) => {
                 let mut command = Command::new(&program);
                 // Without the groups of the caller: the standard library drops them together with the user.
                 command.uid(user.uid()).gid(user.gid());
                 command
             }
-            (None, None) => Command::new(&program),
+            (None, None, None) => Command::new(&program),
         };
-        let environment = environment().and(restore_command.environment.clone());
+        let environment = match runner.inside {
+            // The client's; what the server has was said when the container was started.
+            Some(container) => container.docker().client().clone(),
+            None => environment().and(restore_command.environment.clone()),
+        };
         command.env_clear().envs(environment.exposed()).current_dir("/");
         command.arg("-D").arg(room.data());
         for (name, path) in
@@ -99,7 +110,13 @@ impl Server {
         // A group of its own: what a terminal sends to the caller is not meant for the server.
         command.stdin(Stdio::null()).stdout(file).stderr(again).process_group(0);
         let child = command.spawn().map_err(|e| failed(&program, e.to_string()))?;
-        Ok(Self { child: Some(child), data: room.data(), log, has_own_network: unshare.is_some() })
+        Ok(Self {
+            child: Some(child),
+            data: room.data(),
+            log,
+            mark: runner.inside.map(|container| container.mark().to_owned()),
+            has_own_network: unshare.is_some() || runner.inside.is_some(),
+        })
     }
 
     /// Waits until the server was promoted, or has given up. `go_on` is asked again and again.
@@ -128,8 +145,16 @@ impl Server {
     }
 
     /// Stops it with a last checkpoint, so that its files can be checked.
-    pub(super) fn stop(&mut self, runner: &Runner<'_>) -> Result<()> {
-        self.signal(Signal::INT);
+    pub(super) fn stop(&mut self, programs: &Programs, runner: &Runner<'_>) -> Result<()> {
+        match runner.inside {
+            Some(container) => {
+                let said = container.stop(programs, &self.data, runner)?;
+                if !said.is_ok && self.exited()?.is_none() {
+                    return Err(failed(&programs.path("pg_ctl"), said.why));
+                }
+            }
+            None => self.signal(Signal::INT),
+        }
         let began = runner.clock.monotonic();
         while self.exited()?.is_none() {
             if runner.clock.monotonic().saturating_sub(began) > runner.limit {
@@ -144,6 +169,7 @@ impl Server {
     /// What its log says. It is as long as the recovery took, in lines, but no longer than a disk has room for.
     fn ended(&self) -> Recovery {
         let bytes = fs::read(&self.log).unwrap_or_default();
+        let bytes = self.own_words(&bytes).unwrap_or(&bytes);
         let had_begun = BEGUN.iter().any(|begun| bytes.windows(begun.len()).any(|window| window == *begun));
         let end = bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or_default();
         let text = String::from_utf8_lossy(end);
@@ -158,8 +184,22 @@ impl Server {
         let status = child.try_wait().map_err(|e| failed(Path::new("postgres"), e.to_string()))?;
         if status.is_some() {
             self.child = None;
+            let log = fs::read(&self.log).unwrap_or_default();
+            if self.mark.is_some() && self.own_words(&log).is_none() {
+                // It was not the server that ended: of the backup that tells nothing.
+                let said = String::from_utf8_lossy(&log);
+                let last = said.lines().last().unwrap_or_default();
+                return Err(ScratchFault::Container(format!("it, or its client, was ended; {last}")).into());
+            }
         }
         Ok(status)
+    }
+
+    /// What the server itself has said, in a container; nothing when it has not ended there.
+    fn own_words<'l>(&self, log: &'l [u8]) -> Option<&'l [u8]> {
+        let mark = format!("\n{} ", self.mark.as_ref()?);
+        let at = log.windows(mark.len()).rposition(|window| window == mark.as_bytes())?;
+        log.get(..at)
     }
 
     fn signal(&self, signal: Signal) {
@@ -172,6 +212,10 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.mark.is_some() {
+            // Only the client is here: the server goes with its container.
+            self.signal(Signal::KILL);
+        }
         self.signal(Signal::QUIT);
         if let Some(child) = &mut self.child {
             // Without a clock at hand: its own processes end with it, in milliseconds.

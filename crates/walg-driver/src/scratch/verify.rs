@@ -1,5 +1,8 @@
 use super::cluster::Cluster;
+use super::container::{self, Container};
+use super::decoded;
 use super::held::Held;
+use super::image::FoundImage;
 use super::inspect::{Copied, inspect, make_ready};
 use super::psql::Psql;
 use super::questions::{self, Identity, Said};
@@ -30,21 +33,53 @@ use std::time::Duration;
 /// [`Error::Scratch`] and [`Error::NoSpace`] for what keeps the restore from being tried or says nothing of the backup;
 /// [`Error::NotRestorable`]; [`Error::Store`]; whatever the engine fails with. What is wrong with the backup is a check.
 pub fn verify_by_restore(request: &ScratchRequest<'_>) -> Result<ScratchReport> {
+    let restore = &request.restore;
     must_be_ours(request.place)?;
-    Room::sweep(request.place, request.restore.clock)?;
-    let plan = request.restore.plan()?;
-    request.restore.must_fit(&plan.mirror, request.mirror, request.place, 0)?;
-    let mirror = request.restore.fetch(&plan.mirror, request.mirror)?;
-    let room = Room::create(request.place, request.restore.user)?;
+    let early = || (restore.watch)(Step::Fetching { bytes: 0, of: 0 }).is_break();
+    let interrupted = || (restore.watch)(Step::Asking).is_break();
+    let runner = Runner {
+        user: restore.user,
+        inside: None,
+        clock: restore.clock,
+        limit: request.limits.question,
+        interrupted: &interrupted,
+    };
+    let before = Runner { interrupted: &early, ..runner };
+    let image = request.image.map(|image| image.find(&before)).transpose()?;
+    sweep(request, image.as_ref())?;
+    let plan = match &image {
+        Some(image) => {
+            if !restore.cipher.is_readable() {
+                // Its WAL could not be decoded for a server that has no key.
+                return Err(Error::NotReadable(restore.backup.clone()));
+            }
+            restore.plan_with(|major| image.programs(major, restore.server_dirs, restore.user, &before))?
+        }
+        None => restore.plan()?,
+    };
+    let wal = if image.is_some() { decoded::bytes(restore, &plan)? } else { 0 };
+    restore.must_fit(&plan.mirror, request.mirror, request.place, wal)?;
+    let mirror = restore.fetch(&plan.mirror, request.mirror)?;
+    let room = Room::create(request.place, restore.user, image.as_ref().map(|image| image.engine.as_str()))?;
     room.must_have_a_socket()?;
+    let image = image.as_ref();
     let report =
-        Attempt { request, restore: &request.restore, plan: &plan, mirror: &mirror, room: &room }.run()?;
+        Attempt { request, restore, plan: &plan, mirror: &mirror, room: &room, image, runner }.run()?;
     // Whatever failed for want of room says nothing of the backup.
     for check in report.checks.iter().filter(|check| !check.ok) {
-        request.restore.must_have_had_room(request.place, &check.detail)?;
+        restore.must_have_had_room(request.place, &check.detail)?;
     }
     room.discard()?;
     Ok(report)
+}
+
+/// Removes what killed verifications have left, with the containers of the engine that is used now.
+fn sweep(request: &ScratchRequest<'_>, image: Option<&FoundImage<'_>>) -> Result<Vec<PathBuf>> {
+    let clock = request.restore.clock;
+    let Some(image) = image else { return Room::sweep(request.place, clock) };
+    Room::sweep_with(request.place, clock, &|contained, dir| {
+        Ok(contained.engine == image.engine && container::remove(image.docker, contained, dir, clock)?)
+    })
 }
 
 /// One attempt, in a room of its own.
@@ -54,9 +89,12 @@ struct Attempt<'a> {
     plan: &'a Plan<'a>,
     mirror: &'a Mirror,
     room: &'a Room,
+    image: Option<&'a FoundImage<'a>>,
+    /// On this machine.
+    runner: Runner<'a>,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
     fn run(&self) -> Result<ScratchReport> {
         let Self { request, restore, plan, room, .. } = self;
         let mut report = ScratchReport {
@@ -69,6 +107,7 @@ impl Attempt<'_> {
             newest_commit: None,
             backup_finished: plan.backup.sentinel.as_ref().and_then(|sentinel| sentinel.finished_at),
             server_version: plan.programs.version.clone(),
+            image: self.image.map(|image| image.used.clone()),
             has_own_network: false,
             tables: Vec::new(),
             log: None,
@@ -82,6 +121,10 @@ impl Attempt<'_> {
             must_be_ours(self.mirror.dir())?;
             show_all(self.mirror.dir(), user)?;
             must_reach(self.mirror.prefix(), user)?;
+        }
+        if self.image.is_some() {
+            let interrupted = || (restore.watch)(Step::Reading).is_break();
+            decoded::decode(restore, plan, self.mirror, room, &interrupted)?;
         }
         restore.step(Step::Unpacking)?;
         let began = restore.clock.monotonic();
@@ -99,13 +142,8 @@ impl Attempt<'_> {
             return Ok(report);
         }
         report.notes.extend(make_ready(&room.data(), restore.user)?);
-        let interrupted = || (self.restore.watch)(Step::Asking).is_break();
-        let runner = Runner {
-            user: restore.user,
-            clock: restore.clock,
-            limit: request.limits.question,
-            interrupted: &interrupted,
-        };
+        let container = self.container()?;
+        let runner = Runner { inside: container.as_ref(), ..self.runner };
         let cluster = Cluster::read(&plan.programs, &room.data(), &runner)?;
         let mut server = self.start(&cluster, &runner, &mut report)?;
         if !self.recover(&mut server, &runner, &mut report)? {
@@ -120,7 +158,7 @@ impl Attempt<'_> {
         };
         self.ask(&psql, &mut report)?;
         self.check(&mut report, "stopped", || {
-            server.stop(&runner).map(|()| (true, "it stopped with a last checkpoint".into()))
+            server.stop(&plan.programs, &runner).map(|()| (true, "it stopped with a last checkpoint".into()))
         })?;
         if cluster.has_checksums {
             self.check(&mut report, "data-checksums", || {
@@ -130,6 +168,13 @@ impl Attempt<'_> {
             report.notes.push("the cluster has no data checksums".into());
         }
         Ok(report)
+    }
+
+    /// The container that everything of the server runs in, where it is to be one.
+    fn container(&self) -> Result<Option<Container<'a>>> {
+        self.image
+            .map(|image| Container::start(image, self.room, self.restore.user, &self.runner))
+            .transpose()
     }
 
     /// Holds what was fetched against what was recorded, and reads all of it. Of bytes that are not the recorded ones nothing
@@ -183,8 +228,11 @@ impl Attempt<'_> {
 
     fn start(&self, cluster: &Cluster, runner: &Runner<'_>, report: &mut ScratchReport) -> Result<Server> {
         let Self { request, plan, room, .. } = self;
-        let restore_command = (request.restore_command)(self.mirror, cluster.segments);
-        let preload = self.preload(runner, report);
+        let restore_command = match self.image {
+            Some(_) => decoded::restore_command(room),
+            None => (request.restore_command)(self.mirror, cluster.segments),
+        };
+        let preload = self.preload(runner, report)?;
         let settings = Settings {
             cluster,
             major: plan.programs.major,
@@ -205,21 +253,21 @@ impl Attempt<'_> {
     }
 
     /// The libraries that are installed, of those that are needed.
-    fn preload(&self, runner: &Runner<'_>, report: &mut ScratchReport) -> Vec<String> {
+    fn preload(&self, runner: &Runner<'_>, report: &mut ScratchReport) -> Result<Vec<String>> {
         let program = self.plan.programs.path("pg_config");
         let asked = runner.run(&program, ["--pkglibdir"], "").ok().filter(|said| said.is_ok);
         let dir = asked
             .map_or_else(|| self.plan.programs.dir().join("../lib"), |said| PathBuf::from(said.out.trim()));
-        let is_installed = |name: &&String| {
-            name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
-                && dir.join(format!("{name}.so")).is_file()
-        };
-        let (installed, missing): (Vec<&String>, Vec<&String>) =
-            self.request.preload.iter().partition(is_installed);
-        report
-            .notes
-            .extend(missing.iter().map(|name| format!("{name} is not installed here, and was not loaded")));
-        installed.into_iter().cloned().collect()
+        let mut installed = Vec::new();
+        for name in self.request.preload {
+            let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+            if is_name && runner.has_file(&dir.join(format!("{name}.so")))? {
+                installed.push(name.clone());
+            } else {
+                report.notes.push(format!("{name} is not installed here, and was not loaded"));
+            }
+        }
+        Ok(installed)
     }
 
     /// Waits for the promotion, and holds where it ended against where it had to.

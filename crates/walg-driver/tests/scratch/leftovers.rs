@@ -19,7 +19,7 @@ pub(crate) fn hang(args: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -30,7 +30,7 @@ fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn rooms(place: &Path) -> Vec<PathBuf> {
+pub(crate) fn rooms(place: &Path) -> Vec<PathBuf> {
     fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 

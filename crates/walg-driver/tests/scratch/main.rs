@@ -4,9 +4,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its data fails")]
 
+#[path = "../clock/mod.rs"]
+mod clock;
+#[path = "../docker/mod.rs"]
+mod docker;
+#[path = "../docker/server_image.rs"]
+mod server_image;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod contained;
 #[cfg(feature = "embedded")]
 mod engine;
 mod extracted;
@@ -19,6 +26,7 @@ mod stage;
 #[cfg(feature = "embedded")]
 mod timelines;
 
+use clock::skipped;
 use std::env;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -57,6 +65,12 @@ const TESTS: &[(&str, fn())] = &[
     ("a_question_of_an_app_starts_no_program", hostile::app_checks),
     ("settings_of_the_source_have_no_say", hostile::settings_of_the_source),
     ("what_a_killed_verification_left_is_removed_by_the_next", leftovers::killed),
+    ("in_a_container_a_full_comes_back", contained::restored),
+    ("in_a_container_a_server_has_the_copy_alone", contained::confined),
+    ("in_a_container_what_cannot_work_is_refused_before_the_first_byte", contained::refused),
+    ("in_a_container_lost_wal_is_never_the_end", contained::lost_wal),
+    ("in_a_container_what_ends_it_says_nothing_of_the_backup", contained::ended),
+    ("in_a_container_what_was_killed_is_removed_by_the_next", contained::killed),
 ];
 
 fn main() -> ExitCode {
@@ -68,6 +82,7 @@ fn main() -> ExitCode {
     match args.first().map(String::as_str) {
         Some("wal-get") => return stage::wal_get_here(&args[1..]),
         Some("hang") => return leftovers::hang(&args[1..]),
+        Some("hang-contained") => return contained::hang(&args[1..]),
         Some("--list") => {
             for (name, _) in TESTS {
                 say(&format!("{name}: test"));
@@ -91,6 +106,7 @@ fn main() -> ExitCode {
         failed += usize::from(!passed);
         say(&format!("test {name} ... {}", if passed { "ok" } else { "FAILED" }));
     }
+    contained::over();
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -16,8 +16,8 @@ use walg_driver::engine::Unpack;
 use walg_driver::mirror::free_bytes;
 use walg_driver::process::{User, Variables};
 use walg_driver::scratch::{
-    AppCheck, ExtractRequest, Extracted, Limits, Network, Programs, Restore, RestoreCommand, ScratchReport,
-    ScratchRequest, Step, Target, extract, verify_by_restore,
+    AppCheck, ExtractRequest, Extracted, Image, Limits, Network, Programs, Restore, RestoreCommand,
+    ScratchReport, ScratchRequest, Step, Target, extract, verify_by_restore,
 };
 use walg_driver::wal::SegmentSize;
 use walg_driver::{Cipher, Result, Segments, SodiumKey, WalSource, wal_get};
@@ -103,6 +103,12 @@ pub(crate) struct Stage {
     pub(crate) restore_command: Option<RestoreCommand>,
     /// The fixture whose key is given.
     pub(crate) cipher: &'static str,
+    /// In whose containers the server runs.
+    pub(crate) image: Option<Image>,
+    /// Instead of a place of its own.
+    pub(crate) elsewhere: Option<PathBuf>,
+    /// How many scratch directories are left there afterwards.
+    pub(crate) keeps: usize,
     /// What was recorded of the chain before.
     pub(crate) recorded: BTreeMap<SnapshotId, Checksum>,
 }
@@ -133,6 +139,9 @@ impl Stage {
             interrupted: None,
             restore_command: None,
             cipher: name,
+            image: None,
+            elsewhere: None,
+            keeps: 0,
             recorded: BTreeMap::new(),
         }
     }
@@ -149,7 +158,7 @@ impl Stage {
     }
 
     pub(crate) fn place(&self) -> PathBuf {
-        self.home.path().join("place")
+        self.elsewhere.clone().unwrap_or_else(|| self.home.path().join("place"))
     }
 
     pub(crate) fn mirror(&self) -> PathBuf {
@@ -225,6 +234,7 @@ impl Stage {
                         environment: Variables::new(),
                     })
                 },
+                image: self.image.as_ref(),
                 network: Network::OwnIfAllowed,
                 superuser: self.superuser,
                 preload: &["pg_stat_statements".into(), "no_such_library".into()],
@@ -233,7 +243,7 @@ impl Stage {
             })
         });
         let left: Vec<_> = fs::read_dir(self.place()).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert!(left.is_empty(), "a scratch directory stays: {left:?}");
+        assert_eq!(left.len(), self.keeps, "a scratch directory stays: {left:?}");
         report
     }
 }

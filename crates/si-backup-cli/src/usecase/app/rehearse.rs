@@ -2,7 +2,7 @@ use super::prove::{AT_ONCE, Accused, Proved, told};
 use super::tables;
 use crate::app::{server, wal_get};
 use crate::report::message_of;
-use crate::settings::{RunnerSettings, SettingsError};
+use crate::settings::{RehearsalKind, RunnerSettings, SettingsError};
 use crate::usecase::prove::{Measured, Verification, millis};
 use crate::{AppBucket, AppEnvironment, AppShelf, CliError, HomeLock, Meter, Session};
 use backup_contract::environment::BucketKey;
@@ -21,8 +21,8 @@ use walg_driver::mirror::free_bytes;
 use walg_driver::process::{Limits as ChildLimits, User, Variables, Watch};
 use walg_driver::runner::Control;
 use walg_driver::scratch::{
-    AppCheck, Limits, Network, Point, Restore, RestoreCommand, ScratchReport, ScratchRequest, Step, Target,
-    verify_by_restore,
+    AppCheck, Docker, Image, Limits, Network, Point, Restore, RestoreCommand, ScratchReport, ScratchRequest,
+    Step, Target, verify_by_restore,
 };
 use walg_driver::verify::Fingerprint;
 
@@ -40,7 +40,7 @@ pub(super) struct Rehearsed {
     pub(super) notes: Vec<String>,
 }
 
-/// Restores a backup into a scratch server on this host, asks it, and throws it away.
+/// Restores a backup into a scratch server on this host, in a container or not, asks it, and throws it away.
 ///
 /// # Errors
 /// What kept the restore from being tried, which says nothing about the backup.
@@ -86,6 +86,7 @@ pub(super) fn rehearse(
             args: vec!["wal-get".into()],
             environment: wal_get::environment(mirror.prefix(), &key, segments),
         },
+        image: place.image.as_ref(),
         network: Network::OwnIfAllowed,
         superuser: &superuser,
         preload: &[],
@@ -206,6 +207,7 @@ fn details_of(report: &ScratchReport) -> Map<String, Value> {
         "reached": report.reached.map(|lsn| lsn.to_string()),
         "timeline": report.timeline.map(|timeline| timeline.0),
         "newest_commit": report.newest_commit,
+        "image": report.image.as_ref().map(|image| json!({ "name": image.name, "id": image.id })),
         "own_network": report.has_own_network,
         "unpack_seconds": report.unpack_seconds,
         "recovery_seconds": report.recovery_seconds,
@@ -221,6 +223,8 @@ struct Place {
     mirror: PathBuf,
     scratch: PathBuf,
     server_dirs: Vec<PathBuf>,
+    /// In whose containers the server runs; on this host where there is none.
+    image: Option<Image>,
     user: Option<User>,
 }
 
@@ -240,12 +244,13 @@ impl Place {
             );
         };
         refuse_here(session, app, &settings.host)?;
-        if settings.kind != "local" {
-            return Err(CliError::usage(
-                "this version restores to be tried with the server programs of the host only",
-                "set kind = \"local\" in the app's 'rehearsal', on a host with the server of that version",
-            ));
-        }
+        let image = match (settings.kind, &settings.image) {
+            (RehearsalKind::Local, _) => None,
+            (RehearsalKind::Container, Some(name)) => {
+                Some(Image { name: name.clone(), docker: Docker::new("docker", docker_client(session)) })
+            }
+            (RehearsalKind::Container, None) => return Err(incomplete_image(session, app).into()),
+        };
         let Some(dir) = &settings.dir else { return Err(incomplete("rehearsal.dir").into()) };
         let dir = session.expand(dir)?;
         let user = server_user(session, app, settings.run_as.as_deref())?;
@@ -259,6 +264,7 @@ impl Place {
             mirror: of_context.join(app.app.as_str()),
             scratch: dir.join("scratch"),
             server_dirs: settings.bin_dir.iter().cloned().collect(),
+            image,
             user,
         };
         // Others go through, and see nothing: what lies below is for the server's user alone.
@@ -278,6 +284,35 @@ impl Place {
         let held = HomeLock::take(&self.mirror.join("lock"), wait, session.world)?;
         held.ok_or_else(|| CliError::Verifying(app.app.to_string()))
     }
+}
+
+/// That an image is missing, which the app's own server has the name of.
+fn incomplete_image(session: &Session<'_>, app: &AppEnvironment<'_>) -> SettingsError {
+    SettingsError::Incomplete {
+        context: session.context.to_string(),
+        what: "rehearsal.image: the image that the app's own server runs in",
+        example: format!(
+            "rehearsal = {{ host = \"{}\", kind = \"container\", image = \"supabase/postgres:15.8.1.060\", dir = \"/var/lib/si-backup/scratch\", run_as = \"postgres\" }} in [contexts.{}.apps.{}]",
+            session.world.host, session.context, app.app
+        ),
+    }
+}
+
+/// What `docker` needs of this process's environment to reach its engine.
+fn docker_client(session: &Session<'_>) -> Variables {
+    const NAMES: [&str; 9] = [
+        "PATH",
+        "HOME",
+        "XDG_RUNTIME_DIR",
+        "DOCKER_HOST",
+        "DOCKER_CONTEXT",
+        "DOCKER_CONFIG",
+        "DOCKER_CERT_PATH",
+        "DOCKER_TLS_VERIFY",
+        "DOCKER_API_VERSION",
+    ];
+    let known = NAMES.into_iter().filter_map(|name| Some((name, session.world.var(name)?)));
+    known.fold(Variables::new(), |variables, (name, value)| variables.plain(name, value))
 }
 
 /// As whom a copy of the app's database is unpacked and served: as is named, or as its server runs here.
