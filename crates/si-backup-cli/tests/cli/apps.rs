@@ -116,6 +116,35 @@ fn a_server_that_does_not_answer_hides_nothing_of_what_is_wrong_with_its_bucket(
     assert_eq!(codes, ["backup-not-restorable", "server-not-reached"], "{rows:#?}");
 }
 
+/// Before the night in which a rehearsal is due.
+#[test]
+fn what_would_keep_a_rehearsal_from_being_made_is_told_by_doctor() {
+    let (host, bucket) = with_bucket("plain");
+    let dir = host.path("scratch");
+    let here = std::process::Command::new("uname").arg("-n").output().unwrap().stdout;
+    let here = String::from_utf8(here).unwrap();
+    let codes = |kept: &str| {
+        let rows = host.json(["doctor"]).expect(10).data();
+        let found = rows.iter().filter(|row| row["name"] == "app shop").map(|row| row["code"].to_string());
+        found.filter(|code| code.contains(kept)).count()
+    };
+    assert_eq!((codes("no-space"), codes("no-server")), (0, 0));
+    let rehearsal = format!(
+        "\nrehearsal = {{ host = \"{}\", kind = \"local\", dir = \"{}\", bin_dir = \"/nowhere\" }}\nprofile = \"local-directory\"",
+        here.trim(),
+        dir.display()
+    );
+    host.edit_settings("\nprofile = \"local-directory\"", &rehearsal);
+    assert_eq!((codes("no-space"), codes("no-server")), (0, 1));
+    let sentinel =
+        "basebackups_005/base_000000010000000000000006_D_000000010000000000000004_backup_stop_sentinel.json";
+    let text = fs::read_to_string(bucket.join(sentinel)).unwrap();
+    let mut told: Value = serde_json::from_str(&text).unwrap();
+    told["UncompressedSize"] = Value::from(1_u64 << 60);
+    fs::write(bucket.join(sentinel), told.to_string()).unwrap();
+    assert_eq!((codes("no-space"), codes("no-server")), (1, 1));
+}
+
 /// Whoever can write to the bucket can change a backup, and not what was recorded of it.
 #[test]
 fn a_changed_object_is_found_by_its_fingerprint_and_speaks_against_the_backup() {

@@ -69,7 +69,13 @@ impl Runner<'_> {
             Status::TimedOut(limit) | Status::Stalled(limit) => {
                 Err(ScratchFault::TooSlow { what: what.to_owned(), limit }.into())
             }
-            Status::Exited(_) | Status::Killed(_) => Ok(ended),
+            // By the system, which lacks memory, or by whoever stops everything: it has not answered.
+            Status::Killed(_) => Err(ScratchFault::Program {
+                program: what.to_owned(),
+                detail: format!("it {}", ended.status),
+            }
+            .into()),
+            Status::Exited(_) => Ok(ended),
         }
     }
 

@@ -253,6 +253,15 @@ fn own_network(network: Network, runner: &Runner<'_>) -> Option<Vec<&'static str
     None
 }
 
+/// What a server says that lacks a library, or memory, on this host.
+const OF_THE_HOST: [&str; 5] = [
+    "resource manager with ID",
+    "could not access file \"$libdir",
+    "could not load library",
+    "out of memory",
+    "Cannot allocate memory",
+];
+
 /// What ended a recovery, as the server's own words tell: an error where that says nothing of the backup.
 pub(super) fn why_ended(
     log: String,
@@ -272,6 +281,9 @@ pub(super) fn why_ended(
         .any(|line| line.contains("FATAL:  could not restore file") && line.contains("from archive"));
     if unavailable || !["FATAL:", "PANIC:"].iter().any(|severity| log.contains(severity)) {
         return Err(ScratchFault::WalUnavailable { log });
+    }
+    if OF_THE_HOST.iter().any(|lacks| log.contains(lacks)) {
+        return Err(ScratchFault::Program { program: "postgres".into(), detail: log });
     }
     if log.contains("recovery ended before configured recovery target was reached") {
         return Err(ScratchFault::NotReached { target, log });

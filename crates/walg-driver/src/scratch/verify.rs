@@ -23,6 +23,9 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The exit codes of what was found and cannot be run, and of what lacks a library or is not there.
+const NOT_STARTED: [i32; 2] = [126, 127];
+
 /// Restores a backup into a scratch server, asks it, and throws it away.
 ///
 /// Before the first byte is fetched it is known that nothing of the chain has tablespaces, that the archive leads to the
@@ -63,13 +66,17 @@ pub fn verify_by_restore(request: &ScratchRequest<'_>) -> Result<ScratchReport> 
     let room = Room::create(request.place, restore.user, image.as_ref().map(|image| image.engine.as_str()))?;
     room.must_have_a_socket()?;
     let image = image.as_ref();
-    let report =
+    let mut report =
         Attempt { request, restore, plan: &plan, mirror: &mirror, room: &room, image, runner }.run()?;
-    // Whatever failed for want of room says nothing of the backup.
     for check in report.checks.iter().filter(|check| !check.ok) {
+        // Whoever stops a whole group of processes stops the one that was asked too.
+        restore.step(Step::Asking)?;
         restore.must_have_had_room(request.place, &check.detail)?;
     }
-    room.discard()?;
+    // What was found is worth more than a tidy disk.
+    if let Err(error) = room.discard() {
+        report.notes.push(format!("what it was tried in stays: {error}"));
+    }
     Ok(report)
 }
 
@@ -133,7 +140,10 @@ impl<'a> Attempt<'a> {
         let looked_at = || match unpacked {
             Ok(()) => self.inspect(),
             // Everything lay on this machine: what it could not do with it is wrong with the backup, or with the key.
-            Err(Error::Stopped { program, status: status @ Status::Exited(_), said }) => {
+            // But for an engine that cannot be started at all, which is how a shell and a loader say that.
+            Err(Error::Stopped { program, status: status @ Status::Exited(code), said })
+                if !NOT_STARTED.contains(&code) =>
+            {
                 Ok((false, format!("{program} {status}: {said}")))
             }
             Err(error) => Err(error),

@@ -47,6 +47,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_cluster_that_was_promoted_comes_back_on_either_timeline", timelines::both),
     ("what_cannot_work_is_refused_before_the_first_byte", refused::before_the_first_byte),
     ("a_disk_that_ran_full_is_no_fault_of_the_backup", refused::full_disk),
+    ("an_engine_that_does_not_start_is_no_fault_of_the_backup", refused::no_engine),
     ("targets_are_held_against_the_archive", refused::targets),
     ("a_time_behind_the_last_commit_is_no_fault_of_the_backup", refused::time_behind_the_last_commit),
     ("a_restore_command_that_does_not_know_is_never_the_end", refused::unknown_is_not_the_end),

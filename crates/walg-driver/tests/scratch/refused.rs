@@ -168,6 +168,21 @@ pub(crate) fn ended_early() {
     assert!(report.recovery_seconds.is_none() && report.log.unwrap().contains("FATAL"));
 }
 
+/// An engine that lacks a library.
+struct NoLibrary;
+
+impl Unpack for NoLibrary {
+    fn unpack(&self, _: &Path, _: &SnapshotId, _: &Path) -> Result<()> {
+        let said = "wal-g: error while loading shared libraries: libsodium.so.23".into();
+        Err(Error::Stopped { program: "wal-g".into(), status: Status::Exited(127), said })
+    }
+}
+
+pub(crate) fn no_engine() {
+    let stage = Stage::new("plain", 0, Target::new(Point::End));
+    assert!(stage.verify(&NoLibrary).is_err());
+}
+
 /// A disk that others fill while a backup is tried.
 struct FullDisk;
 

@@ -1,3 +1,4 @@
+use super::ready::ready;
 use crate::app::server::within;
 use crate::usecase::doctor::of_error;
 use crate::{AppBucket, AppEnvironment, AppServer, CliError, Session};
@@ -22,6 +23,7 @@ pub(in crate::usecase) fn diagnose(
     let bucket = AppBucket::open(&environment)?;
     let catalogue = bucket.read()?;
     let mut findings = of_bucket(app, &catalogue);
+    findings.extend(ready(session, app, environment.settings.rehearsal.as_ref(), &catalogue)?);
     let mut said = crate::view::count(catalogue.backups.len(), "backup", "backups");
     let asked = within(session, Limits::default().total(PATIENCE), |control| {
         let server = AppServer::of(session, &environment, None, control)?;

@@ -4,6 +4,7 @@ mod doctor;
 mod extract;
 mod list;
 mod prove;
+mod ready;
 mod rehearse;
 mod run;
 mod service;
