@@ -33,7 +33,7 @@ pub(super) fn decode(
     restore: &Restore<'_>,
     plan: &Plan<'_>,
     mirror: &Mirror,
-    room: &Room,
+    into: &Room,
     interrupted: &(dyn Fn() -> bool + Sync),
 ) -> Result<()> {
     let archive = &restore.bucket.archive;
@@ -47,7 +47,7 @@ pub(super) fn decode(
     let names = asked_for(plan.backup, &plan.goal, archive)?.into_iter().map(|name| name.to_string());
     let histories = archive.histories().map(|timeline| format!("{timeline}.history"));
     let names: Vec<String> = names.chain(histories).collect();
-    let dir = room.wal();
+    let dir = into.wal();
     several(&names, restore.threads, |name, _| {
         if interrupted() {
             return Err(ScratchFault::Interrupted.into());
@@ -62,8 +62,7 @@ pub(super) fn decode(
         }
     })?;
     let due = dir.join(DUE);
-    let text: String = names.iter().map(|name| format!("{name}\n")).collect();
-    fs::write(&due, text).map_err(Error::io("write", &due))?;
+    fs::write(&due, names.join("\n") + "\n").map_err(Error::io("write", &due))?;
     match restore.user {
         Some(user) => show_all(&dir, user),
         None => Ok(()),

@@ -31,17 +31,9 @@ impl Docker {
         &self.client
     }
 
-    /// Runs a command to its end, whatever comes of it.
-    pub(super) fn run(&self, command: &Command, runner: &Runner<'_>) -> Result<Ended> {
-        runner.end(command, "docker").map_err(|error| match error {
-            Error::Start { source, .. } => ScratchFault::NoDocker(source.to_string()).into(),
-            other => other,
-        })
-    }
-
     /// Which engine answers; two of them do not know of each other's containers.
     pub(super) fn engine(&self, runner: &Runner<'_>) -> Result<String> {
-        let ended = self.run(&self.command(["info", "--format", "{{.ID}}"]), runner)?;
+        let ended = run_docker(&self.command(["info", "--format", "{{.ID}}"]), runner)?;
         let id = ended.stdout.text().trim().to_owned();
         // A client that reaches nobody may end with 0.
         if !ended.status.is_zero() || id.is_empty() {
@@ -49,4 +41,12 @@ impl Docker {
         }
         Ok(id)
     }
+}
+
+/// Runs a command of the client to its end, whatever comes of it.
+pub(super) fn run_docker(command: &Command, runner: &Runner<'_>) -> Result<Ended> {
+    runner.end(command, "docker").map_err(|error| match error {
+        Error::Start { source, .. } => ScratchFault::NoDocker(source.to_string()).into(),
+        other => other,
+    })
 }

@@ -1,5 +1,5 @@
 use super::ScratchFault;
-use super::docker::Docker;
+use super::docker::{Docker, run_docker};
 use super::programs::{OPTIONAL, Programs, version_in};
 use super::run::{Runner, environment};
 use crate::Result;
@@ -57,7 +57,7 @@ impl Image {
         let docker = &self.docker;
         let engine = docker.engine(runner)?;
         let inspect = docker.command(["image", "inspect", "--format", "{{.Id}}", "--", &*self.name]);
-        let ended = docker.run(&inspect, runner)?;
+        let ended = run_docker(&inspect, runner)?;
         let id = ended.stdout.text().trim().to_owned();
         if !ended.status.is_zero() || !id.starts_with("sha256:") {
             return Err(ScratchFault::NoImage(self.name.clone()).into());
@@ -81,7 +81,9 @@ impl FoundImage<'_> {
         let mut words = confined(user, "look");
         words.extend(["--entrypoint", "sh", &self.used.id, "-c", LOOK, "sh", word].map(OsString::from));
         words.extend(places.iter().map(OsString::from));
-        let ended = self.docker.run(&self.docker.command(words), runner)?;
+        // Over in a moment, and not to be broken off: it would be left behind.
+        let runner = Runner { interrupted: &|| false, ..*runner };
+        let ended = run_docker(&self.docker.command(words), &runner)?;
         if !ended.status.is_zero() {
             return Err(ScratchFault::Container(ended.stderr.last_lines(3)).into());
         }

@@ -69,8 +69,8 @@ impl Room {
             temp.path().file_name().and_then(|name| name.to_str()?.strip_prefix(NAME)).unwrap_or_default();
         let contained = engine
             .map(|engine| Contained { name: format!("si-backup-scratch-{id}"), engine: engine.to_owned() });
-        let container = contained.clone();
-        let marker = Marker { format: 1, id: id.to_owned(), pid: std::process::id(), container };
+        let marker =
+            Marker { format: 1, id: id.to_owned(), pid: std::process::id(), container: contained.clone() };
         let bytes = serde_json::to_vec(&marker).unwrap_or_default();
         // Locked before it says what it is: a sweep between the two would find a directory that is nobody's.
         let lock = File::create_new(&path).map_err(Error::io("write", &path))?;
