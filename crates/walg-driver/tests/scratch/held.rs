@@ -123,10 +123,9 @@ pub(crate) fn ways_out_of_a_tar() {
         bytes.truncate(bytes.len() / 2);
     });
     assert_eq!(refused(&stage).name, "tars");
-    // A key that is not the bucket's.
+    // A key that is not the bucket's says nothing of what is in it.
     let stage = Stage { cipher: "plain", ..Stage::new("sodium", 0, Target::new(Point::End)) };
-    let report = stage.verify(&Never).unwrap();
-    assert_eq!(failed(&report), ["tars", "wal"], "{:#?}", report.checks);
+    assert_eq!(stage.verify(&Never).unwrap_err().code(), "key-does-not-open");
 }
 
 fn link(tar: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, name: &str, to: &str) {
