@@ -231,6 +231,23 @@ pub(crate) fn ended() {
     assert_eq!(containers(&engine), "");
 }
 
+/// What a client ends with when it did not come through to the container is no answer of the server.
+pub(crate) fn unanswered() {
+    let Some(engine) = engine() else { return };
+    let mut stage = stage(&engine, IMAGE);
+    let client = stage.home.path().join("docker");
+    let script = "#!/bin/sh\ncase \"$*\" in *psql*) echo 'Error response from daemon: no' >&2; exit 1;; esac\nexec docker \"$@\"\n";
+    fs::write(&client, script).unwrap();
+    fs::set_permissions(&client, Permissions::from_mode(0o755)).unwrap();
+    let variables =
+        Variables::new().plain("PATH", std::env::var_os("PATH").unwrap()).plain("DOCKER_HOST", engine.host());
+    stage.image = Some(Image { name: IMAGE.to_owned(), docker: Docker::new(client, variables) });
+    let error = stage.verify(&Tars("plain")).unwrap_err();
+    assert_eq!(error.code(), "container-failed", "{error}");
+    assert!(error.to_string().contains("Error response from daemon"), "{error}");
+    assert_eq!(containers(&engine), "");
+}
+
 /// The room below a place in which a server takes questions.
 fn ready(place: &Path) -> Option<PathBuf> {
     let room = rooms(place).pop()?;

@@ -71,6 +71,7 @@ const TESTS: &[(&str, fn())] = &[
     ("in_a_container_what_cannot_work_is_refused_before_the_first_byte", contained::refused),
     ("in_a_container_lost_wal_is_never_the_end", contained::lost_wal),
     ("in_a_container_what_ends_it_says_nothing_of_the_backup", contained::ended),
+    ("in_a_container_no_answer_is_not_a_wrong_one", contained::unanswered),
     ("in_a_container_what_was_killed_is_removed_by_the_next", contained::killed),
 ];
 
