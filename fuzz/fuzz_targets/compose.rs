@@ -3,6 +3,7 @@
 
 use backup_contract::compose::{ComposeFile, Expected, Project, check};
 use libfuzzer_sys::fuzz_target;
+use si_backup_cli::view::printable;
 use si_backup_fuzz::is_fit_to_print;
 
 /// What parts two files.
@@ -22,10 +23,11 @@ fuzz_target!(|bytes: &[u8]| {
     match read {
         Ok(project) => {
             for finding in check(&project, &Expected::default()).findings {
-                is_fit_to_print(&finding.detail);
-                is_fit_to_print(&finding.place.to_string());
+                // As the command line prints it.
+                is_fit_to_print(&printable(&finding.detail));
+                is_fit_to_print(&printable(&finding.place.to_string()));
             }
         }
-        Err(e) => is_fit_to_print(&e.to_string()),
+        Err(e) => is_fit_to_print(&printable(&e.to_string())),
     }
 });

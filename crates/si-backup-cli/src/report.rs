@@ -1,5 +1,5 @@
 use crate::CliError;
-use crate::view::{Checks, Data, Envelope, ErrorRow, FindingRow};
+use crate::view::{Checks, Data, Envelope, ErrorRow, FindingRow, printable};
 use backup_contract::{Finding, Severity};
 use retention::Plan;
 use serde::Serialize;
@@ -197,8 +197,24 @@ pub(crate) fn finding_lines(findings: &[Finding]) -> String {
             Severity::Warning => "warning",
             Severity::Info => "note",
         };
-        let _ = writeln!(text, "{word}: {} {} [{}]", finding.place, finding.detail, finding.code);
-        let _ = writeln!(text, "  -> {}", finding.hint);
+        // Names of services, paths and values are other people's.
+        let place = finding.place.to_string();
+        let (place, detail, hint) = (printable(&place), printable(&finding.detail), printable(&finding.hint));
+        let _ = writeln!(text, "{word}: {place} {detail} [{}]", finding.code);
+        let _ = writeln!(text, "  -> {hint}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backup_contract::Place;
+
+    #[test]
+    fn what_others_have_named_steers_no_terminal() {
+        let place = Place::of("service a\u{1b}[2Jb");
+        let text = finding_lines(&[Finding::new("code", Severity::Error, place, "x\r\ny", "z\u{7}")]);
+        assert_eq!(text, "error: service a\\u{1b}[2Jb x\\r\\ny [code]\n  -> z\\u{7}\n");
+    }
 }

@@ -1,12 +1,8 @@
 //! Restores that are tried in a container: a real server's backup, an image with its programs, a Docker engine of the test's own.
 
-#[path = "../../../walg-driver/tests/docker/mod.rs"]
-mod docker;
-#[path = "../../../walg-driver/tests/docker/server_image.rs"]
-mod server_image;
-
+use crate::docker::Docker;
 use crate::postgres::{Database, programs};
-use docker::Docker;
+use crate::server_image;
 use serde_json::Value;
 use std::fs;
 

@@ -1,14 +1,12 @@
 //! Backups by an engine in a service of a compose project, here and behind `ssh`: a Docker engine and an `sshd` of the test's
 //! own, and a server whose directory, socket and bucket the services have.
 
-#[path = "../../../walg-driver/tests/docker/mod.rs"]
-mod docker;
 #[path = "../../../walg-driver/tests/sshd/mod.rs"]
 mod sshd;
 
+use crate::docker::Docker;
 use crate::harness::{Ran, wait_for};
 use crate::postgres::{Database, KEY};
-use docker::Docker;
 use sshd::Sshd;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

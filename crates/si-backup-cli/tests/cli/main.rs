@@ -13,6 +13,8 @@ mod containers;
 mod contract;
 mod crashes;
 mod databases;
+#[path = "../../../walg-driver/tests/docker/mod.rs"]
+mod docker;
 mod extracting;
 mod extracting_databases;
 mod git;
@@ -28,6 +30,8 @@ mod rehearsals;
 mod rows;
 mod schemas;
 mod secrets;
+#[path = "../../../walg-driver/tests/docker/server_image.rs"]
+mod server_image;
 mod servers;
 mod tampering;
 mod together;

@@ -20,10 +20,12 @@ pub(crate) fn opens(cipher: &Cipher, store: &dyn Store, root: &Root, backup: &Ba
             cipher.open(Compression::split(&part.name).1, stored).and_then(|mut plain| read_one(&mut plain));
         match first {
             Ok(()) => return Ok(true),
-            Err(e) => match e.downcast::<StoreError>() {
-                Ok(error) => return Err(Error::Store(error)),
-                Err(_) => continue,
-            },
+            Err(e) => {
+                // What is wrong with the object itself is what another one is tried for.
+                if let Ok(error) = e.downcast::<StoreError>() {
+                    return Err(Error::Store(error));
+                }
+            }
         }
     }
     Ok(backup.parts.is_empty())

@@ -108,7 +108,7 @@ pub(super) fn rehearse(
     let is_changed = report.checks.iter().any(|check| check.name == "fingerprint" && !check.ok);
     let level = if is_changed { Level::Checksum } else { Level::Restore };
     let checks = report.checks.clone();
-    let lost = tables::since_last(shelf, &report.tables);
+    let fewer = tables::since_last(shelf, &report.tables);
     let passed = checks.iter().all(|check| check.ok);
     let loss = report.data_loss(finished_at).and_then(|loss| u64::try_from(loss.num_seconds()).ok());
     Ok(Rehearsed {
@@ -117,7 +117,7 @@ pub(super) fn rehearse(
             data_loss_seconds: loss.filter(|_| passed),
             details: details_of(&report),
         },
-        notes: report.notes.into_iter().chain(asked.notes).chain(lost).collect(),
+        notes: report.notes.into_iter().chain(asked.notes).chain(fewer).collect(),
         proved: Proved {
             verification: Verification { level, checks, started_at, finished_at, accounted: None },
             checksum,

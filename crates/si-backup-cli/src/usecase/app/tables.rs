@@ -29,21 +29,21 @@ pub(super) fn told(tables: &[TableEstimate]) -> Value {
 /// more than half of its rows. An application may have meant that, and so it is no failure.
 pub(super) fn since_last(shelf: &AppShelf, now: &[TableEstimate]) -> Option<String> {
     let is_rehearsal = |evidence: &&Evidence| evidence.passed() && evidence.record().level == Level::Restore;
-    let last = shelf
+    let previous = shelf
         .evidence
         .iter()
         .filter(is_rehearsal)
         .max_by_key(|evidence| evidence.record().finished_at)?
         .record();
     let now = now.iter().map(|table| ((table.database.clone(), table.table.clone()), table.rows)).collect();
-    let lost = lost(&before(&last.details)?, &now);
+    let lost = lost(&before(&previous.details)?, &now);
     if lost.is_empty() {
         return None;
     }
     let named = lost.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     let more = lost.len().saturating_sub(NAMED);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-    Some(format!("since the rehearsal of {}: {named}{more}", view::time(last.finished_at)))
+    Some(format!("since the rehearsal of {}: {named}{more}", view::time(previous.finished_at)))
 }
 
 fn before(details: &Map<String, Value>) -> Option<Tables> {
