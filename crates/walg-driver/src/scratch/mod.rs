@@ -17,6 +17,7 @@
 mod cluster;
 mod extract;
 mod fault;
+mod followed;
 mod held;
 mod inspect;
 mod programs;

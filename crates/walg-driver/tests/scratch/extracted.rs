@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use walg_driver::scratch::{Point, Target};
 use walg_driver::wal::Timeline;
 
-fn to(stage: &Stage) -> PathBuf {
+pub(crate) fn to(stage: &Stage) -> PathBuf {
     stage.home.path().join("extracted")
 }
 
