@@ -7,6 +7,7 @@ use crate::bucket::Backup;
 use crate::wal::{BadSegment, Does, Expected, Lsn, Record, Records, read_pages};
 use crate::{Error, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
+use std::fmt::Write as _;
 use std::io::Read;
 
 /// How many tablespaces are named; the rest are counted.
@@ -97,7 +98,7 @@ impl<'a> Way<'a> {
         let Some(first) = first.filter(|_| !made.is_empty()) else { return Ok(()) };
         let mut what = made.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
         if made.len() > NAMED {
-            what += &format!(" and {} more", made.len() - NAMED);
+            let _ = write!(what, " and {} more", made.len() - NAMED);
         }
         Err(ScratchFault::TablespacesInWal {
             target: self.goal.point().to_string(),
@@ -132,20 +133,18 @@ impl<'a> Way<'a> {
                     Does::IsRestorePoint(name) => Some((name, record.at)),
                     _ => None,
                 });
-                match points.clone().find(|(found, _)| *found == name) {
-                    Some((_, at)) => Stop::Before(at),
-                    None => {
-                        let last = points.next_back();
-                        return Err(self.out_of_reach(match last {
-                            Some((last, _)) => {
-                                format!(
-                                    "no point of that name is on the way; the last is '{}'",
-                                    last.escape_debug()
-                                )
-                            }
-                            None => "no restore point is on the way".into(),
-                        }));
-                    }
+                if let Some((_, at)) = points.clone().find(|(found, _)| *found == name) {
+                    Stop::Before(at)
+                } else {
+                    return Err(self.out_of_reach(match points.next_back() {
+                        Some((last, _)) => {
+                            format!(
+                                "no point of that name is on the way; the last is '{}'",
+                                last.escape_debug()
+                            )
+                        }
+                        None => "no restore point is on the way".into(),
+                    }));
                 }
             }
         })
