@@ -11,8 +11,10 @@ use std::path::Path;
 use support::{files, fixture};
 use walg_driver::bucket::{Backup, Bucket, ProblemCode, Root};
 use walg_driver::engine::{Choice, Situation, WhyFull, choose};
-use walg_driver::wal::{Expected, History, SegmentSize, Stop, Timeline, WalObject, check_pages};
-use walg_driver::{Cipher, SodiumKey};
+use walg_driver::wal::{
+    Does, Expected, History, Records, SegmentSize, Stop, Timeline, WalObject, check_pages, read_pages,
+};
+use walg_driver::{Cipher, Compression, SodiumKey};
 
 fn read(dir: &Path) -> Bucket {
     let key = std::array::from_fn(|at| u8::try_from(at).unwrap());
@@ -278,4 +280,34 @@ fn a_delta_hangs_on_the_newest_full_that_can_be_counted_on() {
         bucket.backups.extend(std::iter::repeat_n(delta, 100));
     };
     assert_eq!(chosen(|bucket, _| many(bucket)), Err(WhyFull::ManyDeltas));
+}
+
+/// As `pg_waldump` tells them.
+#[test]
+fn the_records_of_every_segment_are_followed() {
+    let dir = fixture("plain");
+    let (mut counts, mut last) = (Vec::new(), None);
+    for number in 1..=8 {
+        let name = SegmentSize::DEFAULT.name(Timeline(1), number).unwrap();
+        let file = fs::File::open(dir.path().join(format!("wal_005/{name}.zst"))).unwrap();
+        let plain = Cipher::None.open(Compression::Zstd, file).unwrap();
+        let history = History::of_first(Timeline(1));
+        let expected =
+            Expected { name, size: SegmentSize::DEFAULT, history: &history, system_identifier: None };
+        let (mut records, mut ends) = (Records::default(), 0);
+        read_pages(plain, expected, |at, page| {
+            records.page(at, page, &mut |record| {
+                ends += i32::from(matches!(record.does, Does::EndsTransaction(_)));
+                last = Some(record);
+            });
+        })
+        .unwrap();
+        counts.push(ends);
+    }
+    assert_eq!(counts, [722, 0, 1, 0, 1, 0, 0, 1]);
+    let last = last.unwrap();
+    assert_eq!((last.at.to_string(), last.before.to_string()), ("0/8000028".into(), "0/701CCB0".into()));
+    // 2026-11-23 21:21:51.697132
+    let microseconds = 1_795_468_911_697_132 - 946_684_800_000_000;
+    assert_eq!(last.does, Does::EndsTransaction(microseconds));
 }

@@ -105,7 +105,7 @@ fn a_server_recovers_up_to_where_it_was_told_to() {
     let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
     let finished = listed[0]["finished_at"].as_str().unwrap();
     while database.sql(&format!("select clock_timestamp() <= '{finished}'")) == "t" {
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        sleep(Duration::from_millis(50));
     }
     database.sql(&rows(100));
     let lsn = database.sql("select pg_current_wal_insert_lsn()");
@@ -231,6 +231,47 @@ fn a_configuration_that_names_the_live_files_is_refused() {
     let said = ran.error("program-failed");
     assert!(said.contains("run over") && said.contains(&*data.to_string_lossy()), "{said}");
     assert!(!path.exists());
+}
+
+/// What is included has its say where nothing is written behind it: it recovered to less than it was told, wrote into the log
+/// of the live one, and took over its subscriptions.
+#[test]
+fn what_a_configuration_includes_has_no_say_in_how_it_recovers() {
+    let Some(database) = Database::in_a_directory() else { return };
+    let (data, conf) = (database.data(), database.data().join("postgresql.conf"));
+    let logs = database.path("logs");
+    let more = format!(
+        "recovery_target = 'immediate'\nrecovery_target_action = 'shutdown'\nrecovery_min_apply_delay = '1h'\n\
+         max_logical_replication_workers = 4\nlog_directory = '{}'\nprimary_conninfo = 'host=live'\n\
+         external_pid_file = '{}'\n",
+        logs.display(),
+        database.path("pid").display()
+    );
+    database.json(&["run", "--app", "shop"]).expect(0);
+    fs::write(data.join("more.conf"), more).unwrap();
+    fs::write(&conf, fs::read_to_string(&conf).unwrap() + "\ninclude 'more.conf'\n").unwrap();
+    let id =
+        database.json(&["run", "--app", "shop", "--full"]).expect(0).row()["id"].as_str().unwrap().to_owned();
+    database.sql(&rows(500));
+    database.archive_what_there_is();
+    let (_, to) = into(&database, "restored");
+    let row =
+        database.json(&["extract", &id, "--app", "shop", "--into", &to, "--until", "end"]).expect(0).row();
+    let notes = row["server"]["notes"].to_string();
+    for told in ["max_logical_replication_workers", "log_directory"] {
+        assert!(notes.contains(told), "{told}: {notes}");
+    }
+    let copy = database.start_extracted(&row);
+    assert_eq!(copy.sql("select count(*) from orders"), "1501");
+    for (name, value) in [
+        ("max_logical_replication_workers", "0"),
+        ("recovery_min_apply_delay", "0"),
+        ("log_directory", "log"),
+        ("primary_conninfo", ""),
+        ("external_pid_file", ""),
+    ] {
+        assert_eq!(copy.sql(&format!("show {name}")), value, "{name}");
+    }
 }
 
 #[test]

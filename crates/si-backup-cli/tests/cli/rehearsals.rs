@@ -1,10 +1,12 @@
 //! Restores that are tried: what keeps them from it, what they are given, and what is signed of them.
 
+use crate::harness::tree;
 use crate::postgres::Database;
 use si_backup_tests::servers::{BucketKind, Fault, Proxy, REGION, VersityGw};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use std::process::Stdio;
 
 /// The objects of the bucket below a directory of it, in order.
 fn objects(database: &Database, below: &str) -> Vec<PathBuf> {
@@ -208,6 +210,80 @@ fn tablespaces_are_refused_and_nothing_is_signed_of_them() {
     assert!(database.json(&["list", "--app", "shop"]).expect(0).data()[0]["failed"].is_null());
     database.sql("insert into quick values (11)");
     assert_eq!(database.sql("select count(*) from quick"), "11", "the live one goes on");
+}
+
+/// Its full knows nothing of it: the server would link to where the live one lies, and replay into that.
+#[test]
+fn a_tablespace_that_is_made_behind_the_backup_is_not_replayed() {
+    let Some(database) = Database::in_a_directory() else { return };
+    let id = database.json(&["run", "--app", "shop"]).expect(0).row()["id"].as_str().unwrap().to_owned();
+    database.sql("insert into orders values (0)");
+    let before = database.sql("select pg_current_wal_insert_lsn()");
+    let space = database.path("space");
+    fs::create_dir(&space).unwrap();
+    database.give(&space);
+    database.sql(&format!("create tablespace fast location '{}'", space.display()));
+    database.sql("create table quick tablespace fast as select generate_series(1, 1000) as id");
+    database.archive_what_there_is();
+    database.sql("insert into quick select generate_series(1, 234); checkpoint");
+    let of_live = tree(&space);
+    assert!(!of_live.is_empty());
+    let (to, until) = (database.ground("restored"), |name: &str| database.ground(name));
+    let oid = database.sql("select oid from pg_tablespace where spcname = 'fast'");
+    for words in [
+        &["verify", &id, "--app", "shop", "--level", "restore"][..],
+        &["extract", &id, "--app", "shop", "--into", to.to_str().unwrap(), "--until", "end"],
+    ] {
+        let said = database.json(words).expect(12).error("tablespaces");
+        for told in [&*space.to_string_lossy(), &oid, "0/", "--until"] {
+            assert!(said.contains(told), "{told}: {said}");
+        }
+    }
+    assert!(!to.exists());
+    assert_eq!(tree(&space), of_live, "nobody wrote into the live one");
+    assert_eq!(fs::read_dir(database.data().join("pg_tblspc")).unwrap().count(), 1);
+    assert!(database.json(&["list", "--app", "shop"]).expect(0).data()[0]["failed"].is_null());
+    let trail = database.json(&["audit", "list"]).expect(0).data();
+    assert!(!trail.iter().any(|row| row["level"] == "restore"), "{trail:#?}");
+
+    // Up to before it there is nothing to be refused.
+    for (name, place, count) in
+        [("at-lsn", format!("lsn:{before}"), "1001"), ("at-backup", "backup".into(), "1000")]
+    {
+        let to = until(name);
+        let words = ["extract", &id, "--app", "shop", "--into", to.to_str().unwrap(), "--until", &place];
+        let row = database.json(&words).expect(0).row();
+        assert!(row["server"]["notes"].to_string().contains("pg_tblspc"), "{row:#}");
+        let copy = database.start_extracted(&row);
+        assert_eq!(copy.sql("select count(*) from orders"), count, "{place}");
+    }
+
+    // And a server that comes to such a record all the same stops there.
+    let to = until("all-the-same");
+    let words = ["extract", &id, "--app", "shop", "--into", to.to_str().unwrap(), "--until", "backup"];
+    database.json(&words).expect(0);
+    for entry in fs::read_dir(database.data().join("pg_wal")).unwrap() {
+        let (from, name) = entry.map(|entry| (entry.path(), entry.file_name())).unwrap();
+        if name.len() == 24 {
+            let there = to.join("pg_wal").join(name);
+            fs::copy(from, &there).unwrap();
+            database.give(&there);
+        }
+    }
+    let auto = to.join("postgresql.auto.conf");
+    let settings = fs::read_to_string(&auto).unwrap();
+    fs::write(&auto, settings + "recovery_target = ''\nlisten_addresses = ''\nport = 5434\n").unwrap();
+    let log = database.path("log-of-copy");
+    let control = |verb: &[&str]| {
+        let mut command = database.command("pg_ctl");
+        command.args(verb).arg("-D").arg(&to).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap()
+    };
+    let status = control(&["start", "--wait", "--timeout=60", "--log", log.to_str().unwrap()]);
+    control(&["stop", "--wait", "--mode=immediate"]);
+    let said = fs::read_to_string(log).unwrap();
+    assert!(!status.success() && said.contains("could not create symbolic link \"pg_tblspc/"), "{said}");
+    assert_eq!(tree(&space), of_live);
+    assert_eq!(database.sql("select count(*) from quick"), "1234", "the live one goes on");
 }
 
 /// A refusal in the middle of it is no failure of the backup, and never ends in a server that promotes with what there is.

@@ -1,4 +1,5 @@
 use super::cluster::Cluster;
+use super::followed::{Followed, Way};
 use super::held::{Held, asked_for};
 use super::inspect::{Copied, inspect, make_ready};
 use super::questions::Said;
@@ -14,7 +15,7 @@ use crate::mirror::Mirror;
 use crate::process::Status;
 use crate::several::several;
 use crate::verify::Fingerprint;
-use crate::wal::{Lsn, Timeline};
+use crate::wal::{Archive, Expected, History, Lsn, SegmentName, Timeline};
 use crate::wal_get::{Segments, WalGet, WalSource, wal_get};
 use crate::{Error, Result};
 use backup_contract::SnapshotId;
@@ -24,6 +25,10 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+/// What is told of the directory of tablespaces.
+const SHUT: &str = "nobody can write to pg_tblspc of the copy, so that a recovery that came to a tablespace would end there: \
+                    before one is made in it, give it the mode 0700 again";
 
 /// What an extraction needs.
 pub struct ExtractRequest<'a> {
@@ -160,6 +165,7 @@ impl Making<'_> {
         }
         self.inspect()?;
         self.notes.extend(make_ready(&room.data(), restore.user)?);
+        self.notes.push(SHUT.into());
         let runner = Runner {
             user: restore.user,
             inside: None,
@@ -218,26 +224,32 @@ impl Making<'_> {
             .map(|name| (name.to_string(), segments.size.number(*name).is_some_and(|number| number > last)))
             .chain(archive.histories().map(|timeline| (format!("{timeline}.history"), false)));
         let wanted: Vec<(String, bool)> = wanted.collect();
-        let missing = several(&wanted, restore.threads, |(name, is_spare), _| {
+        let way = Way::new(plan.backup, &plan.goal)?;
+        let found = several(&wanted, restore.threads, |(name, is_spare), _| {
             if interrupted() {
                 return Err(ScratchFault::Interrupted.into());
             }
-            match wal_get(&sources, name, &room.wal().join(name), segments) {
-                WalGet::Found => Ok(None),
-                WalGet::Absent => Ok(Some((*is_spare, format!("{name}: it is not there")))),
-                WalGet::Failed(Error::BadWal { name, why }) => {
-                    Ok(Some((*is_spare, format!("{name}: {why}"))))
+            let path = room.wal().join(name);
+            match wal_get(&sources, name, &path, segments) {
+                WalGet::Found => {
+                    Ok(follow(&way, name, &path, (archive, segments))?.map_err(|why| (*is_spare, why)))
                 }
+                WalGet::Absent => Ok(Err((*is_spare, format!("{name}: it is not there")))),
+                WalGet::Failed(Error::BadWal { name, why }) => Ok(Err((*is_spare, format!("{name}: {why}")))),
                 WalGet::Failed(error) => Err(error),
             }
         })?;
-        for (is_spare, why) in missing.into_iter().flatten() {
-            if !is_spare {
-                return Err(self.unsound(why));
+        let mut followed = Vec::new();
+        for one in found {
+            match one {
+                Ok(one) => followed.extend(one),
+                Err((false, why)) => return Err(self.unsound(why)),
+                Err((true, why)) => {
+                    self.notes.push(format!("{why}; it lies behind the target, and was left out"));
+                }
             }
-            self.notes.push(format!("{why}; it lies behind the target, and was left out"));
         }
-        Ok(())
+        way.must_be_safe(&followed)
     }
 
     /// Moves the WAL into the copy: there nothing is written as who we are.
@@ -253,6 +265,22 @@ impl Making<'_> {
         }
         Ok(())
     }
+}
+
+/// The records of a segment that was decoded; none of a history.
+fn follow(
+    way: &Way<'_>,
+    name: &str,
+    path: &Path,
+    (archive, segments): (&Archive, Segments),
+) -> Result<std::result::Result<Option<Followed>, String>> {
+    let Ok(name) = name.parse::<SegmentName>() else { return Ok(Ok(None)) };
+    let first = History::of_first(name.timeline);
+    let history = archive.history(name.timeline).unwrap_or(&first);
+    let Segments { size, system_identifier } = segments;
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    let followed = way.follow(file, Expected { name, size, history, system_identifier });
+    Ok(followed.map(Some).map_err(|bad| format!("{name}: {bad}")))
 }
 
 /// The target without symbolic links, which is to be new or an empty directory outside of git work trees.

@@ -16,6 +16,26 @@ pub enum ScratchFault {
         /// Where they were.
         places: String,
     },
+    /// A server links to the place in which a tablespace was when it replays how that was made, and goes on in there.
+    #[error(
+        "on the way to {target} the WAL makes tablespaces ({what}), and replayed they would be written to where the live ones lie; up to {before} there are none"
+    )]
+    TablespacesInWal {
+        /// What was to be reached.
+        target: String,
+        /// Which, where they were, and at which place of the WAL they are made.
+        what: String,
+        /// The last target before that.
+        before: String,
+    },
+    /// The server came to a record that makes a tablespace, and could not follow it.
+    #[error(
+        "the recovery was aborted, because the WAL makes a tablespace, and replayed it would be written to where the live one lies:\n{log}"
+    )]
+    TablespaceReplayed {
+        /// The end of the server's log.
+        log: String,
+    },
     /// Of what is wrong with it nothing can come.
     #[error("'{id}' is not sound: {why}")]
     Unsound {
@@ -131,7 +151,9 @@ impl ScratchFault {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Tablespaces { .. } => "tablespaces",
+            Self::Tablespaces { .. } | Self::TablespacesInWal { .. } | Self::TablespaceReplayed { .. } => {
+                "tablespaces"
+            }
             Self::Unsound { .. } => "backup-unsound",
             Self::TargetNotEmpty(_) => "target-not-empty",
             Self::TargetInUse { .. } => "target-in-use",
@@ -162,6 +184,10 @@ impl ScratchFault {
             Self::Tablespaces { .. } => {
                 Some("restore it by hand on another machine, with each tablespace remapped")
             }
+            Self::TablespacesInWal { .. } | Self::TablespaceReplayed { .. } => Some(
+                "extract what was before them, with '--until backup' or '--until lsn:…', or restore it by hand on another \
+                 machine, with each tablespace remapped",
+            ),
             Self::Unsound { .. } => Some("choose another backup: 'si-backup list' says which were proved"),
             Self::TargetNotEmpty(_) => Some("name a new directory, or one that is empty"),
             Self::TargetInUse { .. } => Some("name a new directory in it"),

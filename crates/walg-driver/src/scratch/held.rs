@@ -1,6 +1,7 @@
 //! What was fetched, held against what was recorded, and read to its end: all of it before anything is unpacked or replayed.
 
 use super::ScratchFault;
+use super::followed::{Followed, Way};
 use super::questions::Said;
 use super::target::Goal;
 use crate::bucket::{Backup, Root};
@@ -8,7 +9,7 @@ use crate::codec::{Cipher, Compression};
 use crate::mirror::{Mirror, MirrorWal};
 use crate::several::several;
 use crate::verify::{key, tar};
-use crate::wal::{Archive, BadSegment, Expected, History, SegmentName, check_pages};
+use crate::wal::{Archive, BadSegment, Expected, History, SegmentName};
 use crate::{Error, Result};
 use backup_contract::{Checksum, SnapshotId};
 use backup_store::DirStore;
@@ -90,19 +91,34 @@ impl Held<'_> {
 
     /// Whether each segment that the replay asks for decodes, page by page, as what its name says. A restore command that
     /// finds one damaged aborts the recovery, which then tells nothing of the backup.
+    ///
+    /// # Errors
+    /// What the records of sound WAL hold that must not be replayed here, and a target that is not among them.
     pub(super) fn wal(&self, backup: &Backup, goal: &Goal, archive: &Archive) -> Result<Said> {
         let names = asked_for(backup, goal, archive)?;
         let system_identifier = backup.sentinel.as_ref().and_then(|sentinel| sentinel.system_identifier);
         let store = self.mirror.store()?;
         let size = archive.segment_size();
+        let way = Way::new(backup, goal)?;
         let found = several(&names, self.threads, |name, _| {
             self.go_on()?;
             let first = History::of_first(name.timeline);
             let history = archive.history(name.timeline).unwrap_or(&first);
             let expected = Expected { name: *name, size, history, system_identifier };
-            Ok(self.segment(&store, expected)?.map(|why| (*name, why)))
+            Ok(self.segment(&store, expected, &way)?.map_err(|why| (*name, why)))
         })?;
-        let faults: Vec<(SegmentName, String)> = found.into_iter().flatten().collect();
+        let (mut followed, mut faults): (Vec<Followed>, Vec<(SegmentName, String)>) =
+            (Vec::new(), Vec::new());
+        for one in found {
+            match one {
+                Ok(one) => followed.push(one),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        // What is damaged is not replayed at all.
+        if faults.is_empty() {
+            way.must_be_safe(&followed)?;
+        }
         let texts: Vec<_> = faults.iter().map(|(name, why)| format!("{name}: {why}")).collect();
         let mut said = told(&texts, || format!("{} segments decoded, page by page", names.len()));
         let finish = backup.span().map(|(_, finish)| finish);
@@ -118,19 +134,24 @@ impl Held<'_> {
         Ok(said)
     }
 
-    /// What is wrong with a segment; nothing, when one of the objects that hold it is good.
-    fn segment(&self, store: &DirStore, expected: Expected<'_>) -> Result<Option<String>> {
+    /// What a segment holds, or what is wrong with it when none of the objects that hold it is good.
+    fn segment(
+        &self,
+        store: &DirStore,
+        expected: Expected<'_>,
+        way: &Way<'_>,
+    ) -> Result<std::result::Result<Followed, String>> {
         let mut fault = None;
         for meta in Root::default().wal_objects(store, &expected.name.to_string())? {
             let path: PathBuf = self.mirror.prefix().join(meta.key.as_str());
             let file = File::open(&path).map_err(Error::io("open", &path))?;
             let plain = self.cipher.open(Compression::split(meta.key.as_str()).1, file);
-            match plain.map_err(BadSegment::Read).and_then(|plain| check_pages(plain, expected)) {
-                Ok(_) => return Ok(None),
+            match plain.map_err(BadSegment::Read).and_then(|plain| way.follow(plain, expected)) {
+                Ok(followed) => return Ok(Ok(followed)),
                 Err(bad) => fault = fault.or(Some(bad.to_string())),
             }
         }
-        Ok(fault.or_else(|| Some("it is not there".into())))
+        Ok(Err(fault.unwrap_or_else(|| "it is not there".into())))
     }
 
     fn go_on(&self) -> Result<()> {

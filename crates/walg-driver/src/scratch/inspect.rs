@@ -244,6 +244,11 @@ pub(super) fn make_ready(data: &Path, user: Option<&User>) -> Result<Vec<String>
         }
     }
     put(&data.join("recovery.signal"), b"", user)?;
+    // A tablespace that is made on the way is a link in here to where the live one lies: its records were looked for, and one
+    // that was missed ends the recovery.
+    let spaces = data.join("pg_tblspc");
+    fs::set_permissions(&spaces, fs::Permissions::from_mode(0o555))
+        .map_err(Error::io("set the mode of", &spaces))?;
     // The server refuses a directory that others can read.
     fs::set_permissions(data, fs::Permissions::from_mode(0o700))
         .map_err(Error::io("set the mode of", data))?;

@@ -22,6 +22,7 @@ mod decoded;
 mod docker;
 mod extract;
 mod fault;
+mod followed;
 mod held;
 mod image;
 mod inspect;

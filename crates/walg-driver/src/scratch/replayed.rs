@@ -12,7 +12,7 @@ use crate::{Error, Result};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// The longest file of settings that is read, in bytes.
 const LONGEST: u64 = 4 << 20;
@@ -21,6 +21,20 @@ const AUTO: &str = "postgresql.auto.conf";
 const MAIN: &str = "postgresql.conf";
 /// Who may come in where the source kept that file elsewhere, as Debian does: whoever runs the server.
 const HBA: &str = "local all all peer\n";
+
+/// The targets that a recovery can have, one at most.
+const TARGETS: [&str; 5] = [
+    "recovery_target",
+    "recovery_target_lsn",
+    "recovery_target_name",
+    "recovery_target_time",
+    "recovery_target_xid",
+];
+const ACTION: &str = "recovery_target_action";
+/// Where a server writes beside its data, the usual place of each, and the version that has it no longer: two servers must not
+/// share them.
+const OWN_PLACES: [(&str, &str, Option<u32>); 2] =
+    [("log_directory", "log", None), ("stats_temp_directory", "pg_stat_tmp", Some(15))];
 
 /// A copy that is to recover when it is started.
 pub(super) struct Recovering<'a> {
@@ -60,40 +74,128 @@ impl Recovering<'_> {
                 notes.push(format!("the source kept its {name} elsewhere: one was made"));
             }
         }
-        notes.extend(self.ask()?);
+        notes.extend(self.look_through()?);
         Ok(notes)
     }
 
-    /// What the server would take for its data: a file that is included may still say so.
-    fn ask(&self) -> Result<Option<String>> {
-        let program = self.programs.path("postgres");
-        let args = ["-D".as_ref(), self.data.as_os_str(), "-C".as_ref(), "data_directory".as_ref()];
-        let said = self.runner.run(&program, args, "")?;
-        if !said.is_ok {
-            return Ok(Some(format!("its configuration cannot be used as it is: {}", said.why)));
+    /// What the server would make of all of it: a file that is included has its say too.
+    fn look_through(&self) -> Result<Vec<String>> {
+        let place = match self.ask("data_directory")? {
+            Ok(place) => place,
+            Err(why) => return Ok(vec![format!("its configuration cannot be used as it is: {why}")]),
+        };
+        let is_here =
+            |place: &Path| place == self.data || place.canonicalize().ok() == self.data.canonicalize().ok();
+        if !is_here(Path::new(&place)) {
+            return Err(self.refused(format!("its configuration has it run over {place}")));
         }
-        let place = Path::new(said.out.trim_end_matches('\n'));
-        if place == self.data || place.canonicalize().ok() == self.data.canonicalize().ok() {
-            return Ok(None);
+        let mut notes = Vec::new();
+        let mut more = String::new();
+        for (name, usual, until) in OWN_PLACES {
+            if until.is_some_and(|until| self.programs.major >= until) {
+                continue;
+            }
+            let place = self.ask(name)?.unwrap_or_default();
+            if self.leads_out(&place) {
+                let _ = writeln!(more, "{name} = '{usual}'");
+                notes.push(format!("{name} of the source led out of the copy, and is '{usual}' in it"));
+            }
         }
-        Err(failed(&program, format!("its configuration has it run over {}", place.display())))
+        let libraries = self.ask("shared_preload_libraries")?.unwrap_or_default();
+        if !libraries.is_empty() {
+            notes.push(format!(
+                "it loads {libraries} when it is started, and what those do in the background they do in the copy too"
+            ));
+        }
+        if libraries.split(',').any(|name| name.trim().trim_matches('"') == "pg_cron") {
+            more += "cron.launch_active_jobs = 'off'\n";
+            notes.push(
+                "the jobs of pg_cron are not run in it, by cron.launch_active_jobs = off; pg_cron before 1.5 does not know that \
+                 setting"
+                    .into(),
+            );
+        }
+        notes.push(
+            "its subscriptions stand still, by max_logical_replication_workers = '0' in postgresql.auto.conf: remove what keeps \
+             it quiet from there once the copy takes over, and not before the other one is gone"
+                .into(),
+        );
+        if !more.is_empty() {
+            let auto = self.text(AUTO)?.unwrap_or_default();
+            self.put(AUTO, &(auto + &more))?;
+        }
+        for (name, value) in self.must_be() {
+            let found = self.ask(name)?.map_err(|why| self.refused(why))?;
+            if found != value {
+                return Err(
+                    self.refused(format!("its configuration has {name} as '{found}', not as '{value}'"))
+                );
+            }
+        }
+        Ok(notes)
+    }
+
+    /// The value of a setting, as a server over the copy would have it; or why it would have none.
+    fn ask(&self, name: &str) -> Result<std::result::Result<String, String>> {
+        let args = ["-D".as_ref(), self.data.as_os_str(), "-C".as_ref(), name.as_ref()];
+        let said = self.runner.run(&self.programs.path("postgres"), args, "")?;
+        Ok(if said.is_ok { Ok(said.out.trim_end_matches('\n').to_owned()) } else { Err(said.why) })
+    }
+
+    fn refused(&self, why: String) -> Error {
+        failed(&self.programs.path("postgres"), why)
+    }
+
+    /// Whether a place of files that a server writes is not in the copy.
+    fn leads_out(&self, place: &str) -> bool {
+        let is_inside = Path::new(place)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        !is_inside && !Path::new(place).starts_with(self.data)
     }
 
     /// What a recovery needs, behind everything else: of two lines of one name the last one counts.
     fn own_settings(&self) -> Result<String> {
-        let mut all = vec![
-            ("archive_mode", "off".to_owned()),
+        let mut all = self.must_be();
+        all.extend([
             // Everything is in pg_wal already.
             ("restore_command", "false".to_owned()),
             ("recovery_end_command", String::new()),
             ("archive_cleanup_command", String::new()),
-        ];
+            ("external_pid_file", String::new()),
+            ("synchronous_standby_names", String::new()),
+        ]);
         all.extend(self.cluster.settings.iter().cloned());
-        all.extend(self.goal.settings());
         settings_text(
             "# Written by si-backup: a recovery from what is in this directory, and no archiving.\n",
             &all,
         )
+    }
+
+    /// What decides how far it recovers, and what keeps it from taking the place of the live one.
+    fn must_be(&self) -> Vec<(&'static str, String)> {
+        let wanted = self.goal.settings();
+        let is_wanted = |name: &str| wanted.iter().any(|(wanted, _)| *wanted == name);
+        let unused = TARGETS.iter().filter(|name| !is_wanted(name)).map(|name| (*name, String::new()));
+        let mut all = vec![
+            ("archive_mode", "off".to_owned()),
+            ("archive_command", String::new()),
+            ("primary_conninfo", String::new()),
+            ("primary_slot_name", String::new()),
+            ("recovery_min_apply_delay", "0".to_owned()),
+            ("max_logical_replication_workers", "0".to_owned()),
+            ("recovery_target_inclusive", "on".to_owned()),
+        ];
+        if self.programs.major >= 17 {
+            all.push(("sync_replication_slots", "off".to_owned()));
+        }
+        // The server takes an empty target for none at all, whatever came before: the one that counts comes last.
+        all.extend(unused);
+        if !is_wanted(ACTION) {
+            all.push((ACTION, "promote".to_owned()));
+        }
+        all.extend(wanted);
+        all
     }
 
     fn text(&self, name: &str) -> Result<Option<String>> {

@@ -274,6 +274,13 @@ pub(super) fn why_ended(
             detail: format!("it did not start:\n{log}"),
         });
     }
+    // The directory of tablespaces is shut, and what is wrong then is nothing of the backup's.
+    if ["for Tablespace/CREATE", "could not create symbolic link \"pg_tblspc/"]
+        .iter()
+        .any(|why| log.contains(why))
+    {
+        return Err(ScratchFault::TablespaceReplayed { log });
+    }
     // It aborts when the restore command exits with 126 or more, or is killed; where that was by SIGTERM it thinks that it
     // was itself told to stop, and gives no reason.
     let unavailable = log

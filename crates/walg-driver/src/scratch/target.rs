@@ -110,6 +110,11 @@ impl Goal {
         &self.point
     }
 
+    /// Where the backup itself ends.
+    pub(super) const fn finish(&self) -> Lsn {
+        self.finish
+    }
+
     /// How far the archive leads.
     #[must_use]
     pub const fn reach(&self) -> &Reach {

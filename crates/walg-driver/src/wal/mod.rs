@@ -8,12 +8,14 @@ mod lsn;
 mod object;
 mod pages;
 mod reach;
+mod records;
 mod segment;
 
 pub use archive::{Archive, ArchiveBuilder, Hole, Run};
 pub use history::{Ancestor, BadHistory, History};
 pub use lsn::{Lsn, NotAnLsn, Timeline};
 pub use object::WalObject;
-pub use pages::{BadSegment, Expected, Pages, check_pages};
+pub use pages::{BadSegment, Expected, Pages, check_pages, read_pages};
 pub use reach::{Reach, Stop};
+pub use records::{Does, Record, Records};
 pub use segment::{NotASegment, SegmentName, SegmentSize};

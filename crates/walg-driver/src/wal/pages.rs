@@ -4,7 +4,7 @@ use super::{History, Lsn, SegmentName, SegmentSize, Timeline};
 use std::io::{self, Read};
 
 /// How many bytes a page of WAL has, unless the server was built otherwise.
-const PAGE: usize = 8192;
+pub(super) const PAGE: usize = 8192;
 /// The bytes of a page's header that are read here.
 const HEADER: usize = 40;
 /// The flag of a first page, whose header says more.
@@ -98,7 +98,19 @@ pub enum BadSegment {
 ///
 /// # Errors
 /// [`BadSegment`]
-pub fn check_pages(mut content: impl Read, expected: Expected<'_>) -> Result<Pages, BadSegment> {
+pub fn check_pages(content: impl Read, expected: Expected<'_>) -> Result<Pages, BadSegment> {
+    read_pages(content, expected, |_, _| ())
+}
+
+/// The same, and hands on every page that is not empty, with its place, once its header was found to be right.
+///
+/// # Errors
+/// [`BadSegment`]
+pub fn read_pages(
+    mut content: impl Read,
+    expected: Expected<'_>,
+    mut each: impl FnMut(Lsn, &[u8]),
+) -> Result<Pages, BadSegment> {
     let size = expected.size.bytes();
     let number = expected.size.number(expected.name).ok_or(BadSegment::Name)?;
     let start = expected.size.start(number);
@@ -124,6 +136,7 @@ pub fn check_pages(mut content: impl Read, expected: Expected<'_>) -> Result<Pag
         if place == start {
             system_identifier = Some(header.check_first(&expected)?);
         }
+        each(place, &page);
     }
     let behind = fill(&mut content, &mut page)?;
     if behind > 0 {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use walg_driver::scratch::{Point, Target};
 use walg_driver::wal::Timeline;
 
-fn to(stage: &Stage) -> PathBuf {
+pub(crate) fn to(stage: &Stage) -> PathBuf {
     stage.home.path().join("extracted")
 }
 
@@ -40,7 +40,8 @@ pub(crate) fn without_settings() {
     ] {
         assert!(auto.lines().any(|found| found == line), "{line}: {auto}");
     }
-    assert!(!auto.contains("recovery_target_xid"), "{auto}");
+    let targets: Vec<_> = auto.lines().filter(|line| line.starts_with("recovery_target_xid")).collect();
+    assert_eq!(targets, ["recovery_target_xid = ''"], "{auto}");
     let notes = extracted.notes.join("\n");
     for said in
         ["kept its postgresql.conf elsewhere", "kept its pg_hba.conf elsewhere", "recovery_target_xid"]

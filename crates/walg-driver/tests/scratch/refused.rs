@@ -1,3 +1,4 @@
+use crate::extracted::to;
 use crate::stage::{AT_THE_END, IN_THE_FIRST, Stage, Tars, Then, check, failed};
 use crate::support::files;
 use backup_contract::{Outcome, SnapshotId};
@@ -105,6 +106,19 @@ pub(crate) fn time_behind_the_last_commit() {
         file.set_modified((time + TimeDelta::seconds(60)).into()).unwrap();
     }
     let error = stage.verify(&Tars("plain")).unwrap_err();
+    assert_eq!(error.code(), "target-out-of-reach", "{error}");
+    assert!(error.to_string().contains("2026-11-23T21:21:51.697132Z"), "{error}");
+    // At the very end of it, or later: the server looks for one that ended behind the time.
+    let point = |micros: i64| Target::new(Point::Time(DateTime::from_timestamp_micros(micros).unwrap()));
+    let newest = 1_795_468_911_697_132;
+    let stage = Stage::new("plain", 0, point(newest));
+    assert_eq!(stage.extract(&Tars("plain"), &to(&stage)).unwrap_err().code(), "target-out-of-reach");
+    let stage = Stage::new("plain", 0, point(newest - 1));
+    stage.extract(&Tars("plain"), &to(&stage)).unwrap();
+    // One that is on the way, and does not come.
+    let mut stage = Stage::new("plain", 0, point(newest - 1));
+    stage.last = "000000010000000000000005".into();
+    let error = stage.verify(&Tars("plain")).unwrap_err();
     assert_eq!(error.code(), "target-not-reached", "{error}");
     assert!(error.to_string().contains("FATAL"), "{error}");
 }
@@ -147,7 +161,7 @@ pub(crate) fn what_says_nothing_of_the_backup() {
         );
     }
     let named = |name: &str| Stage::new("plain", 0, Target::new(Point::Name(name.into())));
-    assert_eq!(code(&named("no such point")), "target-not-reached");
+    assert_eq!(code(&named("no such point")), "target-out-of-reach");
     assert_eq!(code(&named("two\nlines")), "bad-setting");
     let conf = Then(|data: &Path| fs::write(data.join("base/1/PG_VERSION"), "14").unwrap());
     assert!(!stage().verify(&conf).unwrap().outcome().eq(&Outcome::Passed), "a damaged database is found");
