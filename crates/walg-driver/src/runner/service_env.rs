@@ -236,7 +236,7 @@ mod tests {
         assert!(
             with.iter().all(|line| ["v=", "[ ", "printf "]
                 .iter()
-                .any(|own| line.trim_start_matches('+').trim_start().starts_with(own))),
+                .any(|own| line.trim_start_matches(['+', ' ']).starts_with(own))),
             "{with:?}"
         );
     }

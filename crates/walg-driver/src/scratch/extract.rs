@@ -98,8 +98,11 @@ pub fn extract(request: &ExtractRequest<'_>) -> Result<Extracted> {
     flush(&room.data())?;
     publish(&room.data(), &into)?;
     let Goals { least, end, archived } = goals(&plan.goal);
-    let notes = made.notes;
-    room.discard()?;
+    let mut notes = made.notes;
+    // The copy is there, whole: what is left beside it is swept by the next one.
+    if let Err(error) = room.discard() {
+        notes.push(format!("what it was made in stays: {error}"));
+    }
     Ok(Extracted {
         into,
         fingerprints: mirror.fingerprints,

@@ -47,7 +47,13 @@ pub(in crate::usecase) fn extract(
     let one = One { session, environment: &environment, bucket: &bucket, shelf: &shelf, known: &known };
     match one.extract(args, snapshot, &target) {
         Ok((extracted, user)) => {
-            session.record(&entry(ActOutcome::Done), Some(&*control))?;
+            // It is there, whatever becomes of the word on it: that it was begun is in the trail.
+            if let Err(error) = session.record(&entry(ActOutcome::Done), Some(&*control)) {
+                session.warn(format!(
+                    "that it was done could not be put into the trail: {}",
+                    message_of(&error)
+                ));
+            }
             report(snapshot, &known, &extracted, user.as_ref())
         }
         Err(error) => Err(failed(session, &*control, error, entry)),
