@@ -66,9 +66,20 @@ struct Case {
     base: Value,
 }
 
+/// Whether a text holds a word, with no letter, digit or `_` on either side.
+fn is_word_of(text: &str, word: &str) -> bool {
+    let is_open = |side: Option<char>| side.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_');
+    text.match_indices(word).any(|(at, _)| {
+        is_open(text[..at].chars().next_back()) && is_open(text[at + word.len()..].chars().next())
+    })
+}
+
 fn case() -> impl Strategy<Value = Case> {
     let name = "[a-z][a-z0-9_.-]{0,11}";
     let names = prop::collection::btree_set(name, 10)
+        .prop_filter("a name that is a word of another is spoken of by whoever speaks of that", |names| {
+            names.iter().all(|name| !names.iter().any(|other| other != name && is_word_of(other, name)))
+        })
         .prop_map(|names| names.into_iter().collect::<Vec<_>>())
         .prop_shuffle();
     let host_path = prop_oneof![
