@@ -276,7 +276,7 @@ fn a_bucket_that_cannot_be_used_is_named_before_a_key_is_made() {
         remote.init().into_iter().map(|arg| arg.replace(from, to)).chain(["--json".to_owned()]).collect()
     };
     let refused = [
-        (with(&remote.bucket, "there-is-no-such-bucket"), "bucket-missing"),
+        (with(&format!("s3://{}", remote.bucket), "s3://there-is-no-such-bucket"), "bucket-missing"),
         (with("s3://", "s4://"), ""),
         (with(&remote.proxy.endpoint(), "http://s3.example.org"), "plain-http-refused"),
         (with("/credentials", "/no-credentials"), "credentials-invalid"),

@@ -3,7 +3,7 @@ use crate::bucket::Backup;
 use crate::mirror::MirrorWal;
 use crate::wal::{Lsn, Reach, SegmentSize, Stop, Timeline};
 use crate::{Error, Result};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use std::fmt;
 
 /// The longest name of a restore point, in bytes.
@@ -180,7 +180,8 @@ impl Goal {
                 if let Some(ended) = ended.filter(|ended| time < ended) {
                     return Some(format!("the backup was finished at {}", ended.to_rfc3339()));
                 }
-                let archived = archived.filter(|archived| time > archived)?;
+                // Which is known to the second, cut off.
+                let archived = archived.filter(|archived| *time >= *archived + TimeDelta::seconds(1))?;
                 Some(format!(
                     "{farthest}, whose last segment {last} was archived at {}",
                     archived.to_rfc3339()
