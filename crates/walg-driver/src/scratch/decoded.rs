@@ -13,6 +13,7 @@ use crate::several::several;
 use crate::wal_get::{Segments, WalGet, WalSource, wal_get};
 use crate::{Error, Result};
 use std::fs;
+use std::path::Path;
 
 /// The names that have to be there.
 const DUE: &str = "due";
@@ -27,6 +28,37 @@ pub(super) fn bytes(restore: &Restore<'_>, plan: &Plan<'_>) -> Result<u64> {
     Ok(count.saturating_mul(archive.segment_size().bytes()))
 }
 
+/// What every segment of the archive is, as the backup says.
+pub(super) fn segments(restore: &Restore<'_>, plan: &Plan<'_>) -> Segments {
+    let sentinel = plan.backup.sentinel.as_ref();
+    Segments {
+        size: restore.bucket.archive.segment_size(),
+        system_identifier: sentinel.and_then(|sentinel| sentinel.system_identifier),
+    }
+}
+
+/// Decodes files of the archive out of the mirror into the room's own place for them, several at once, and has `each` say what
+/// came of one.
+pub(super) fn decode_each<T: Send>(
+    (restore, plan): (&Restore<'_>, &Plan<'_>),
+    mirror: &Mirror,
+    into: &Room,
+    names: &[String],
+    interrupted: &(dyn Fn() -> bool + Sync),
+    each: impl Fn(&str, &Path, WalGet) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let (store, root) = (mirror.store()?, Root::default());
+    let sources = [WalSource { store: &store, root: &root, cipher: restore.cipher }];
+    let (segments, dir) = (segments(restore, plan), into.wal());
+    several(names, restore.threads, |name, _| {
+        if interrupted() {
+            return Err(ScratchFault::Interrupted.into());
+        }
+        let path = dir.join(name);
+        each(name, &path, wal_get(&sources, name, &path, segments))
+    })
+}
+
 /// Decodes each segment that the replay asks for, and the history of every timeline, so that the one that the server begins has
 /// a number of its own.
 pub(super) fn decode(
@@ -37,30 +69,18 @@ pub(super) fn decode(
     interrupted: &(dyn Fn() -> bool + Sync),
 ) -> Result<()> {
     let archive = &restore.bucket.archive;
-    let (store, root) = (mirror.store()?, Root::default());
-    let sources = [WalSource { store: &store, root: &root, cipher: restore.cipher }];
-    let sentinel = plan.backup.sentinel.as_ref();
-    let segments = Segments {
-        size: archive.segment_size(),
-        system_identifier: sentinel.and_then(|sentinel| sentinel.system_identifier),
-    };
     let names = asked_for(plan.backup, &plan.goal, archive)?.into_iter().map(|name| name.to_string());
     let histories = archive.histories().map(|timeline| format!("{timeline}.history"));
     let names: Vec<String> = names.chain(histories).collect();
-    let dir = into.wal();
-    several(&names, restore.threads, |name, _| {
-        if interrupted() {
-            return Err(ScratchFault::Interrupted.into());
-        }
-        match wal_get(&sources, name, &dir.join(name), segments) {
-            WalGet::Found => Ok(()),
-            WalGet::Failed(error) => Err(error),
-            // It was there when the mirror was read.
-            WalGet::Absent => {
-                Err(Error::BadWal { name: name.clone(), why: "it is not there any more".into() })
-            }
+    decode_each((restore, plan), mirror, into, &names, interrupted, |name, _, got| match got {
+        WalGet::Found => Ok(()),
+        WalGet::Failed(error) => Err(error),
+        // It was there when the mirror was read.
+        WalGet::Absent => {
+            Err(Error::BadWal { name: name.to_owned(), why: "it is not there any more".into() })
         }
     })?;
+    let dir = into.wal();
     let due = dir.join(DUE);
     fs::write(&due, names.join("\n") + "\n").map_err(Error::io("write", &due))?;
     match restore.user {

@@ -1,22 +1,19 @@
 use super::cluster::Cluster;
 use super::followed::{Followed, Way};
 use super::held::{Held, asked_for};
-use super::inspect::{Copied, inspect, make_ready};
+use super::inspect::make_ready;
 use super::questions::Said;
 use super::replayed::Recovering;
 use super::request::Limits;
 use super::restore::{Plan, Restore, Step};
-use super::run::Runner;
 use super::target::{Goal, Point};
+use super::unpacked::looked_at;
 use super::user::{must_be_ours, must_reach, own, show_all, walk};
-use super::{Room, ScratchFault};
-use crate::bucket::Root;
+use super::{Room, ScratchFault, decoded};
 use crate::mirror::Mirror;
-use crate::process::Status;
-use crate::several::several;
 use crate::verify::Fingerprint;
 use crate::wal::{Archive, Expected, History, Lsn, SegmentName, Timeline};
-use crate::wal_get::{Segments, WalGet, WalSource, wal_get};
+use crate::wal_get::{Segments, WalGet};
 use crate::{Error, Result};
 use backup_contract::SnapshotId;
 use backup_store::{durable, outside_git_work_tree};
@@ -87,8 +84,7 @@ pub fn extract(request: &ExtractRequest<'_>) -> Result<Extracted> {
     Room::sweep(above, request.restore.clock)?;
     let restore = &request.restore;
     let plan = restore.plan()?;
-    let wal = asked_for(plan.backup, &plan.goal, &restore.bucket.archive)?.len() as u64;
-    let wal = wal.saturating_mul(restore.bucket.archive.segment_size().bytes());
+    let wal = decoded::bytes(restore, &plan)?;
     let room = Room::create(above, restore.user, None)?;
     restore.must_fit(&plan.mirror, &room.mirror(), room.dir(), wal)?;
     let mirror = restore.fetch(&plan.mirror, &room.mirror())?;
@@ -159,23 +155,13 @@ impl Making<'_> {
             must_reach(mirror.prefix(), user)?;
         }
         restore.step(Step::Unpacking)?;
-        match restore.engine.unpack(mirror.prefix(), &plan.backup.id, &room.data()) {
-            Err(Error::Stopped { program, status: status @ Status::Exited(_), said }) => {
-                restore.must_have_had_room(&room.data(), &said)?;
-                return Err(self.unsound(format!("{program} {status}: {said}")));
-            }
-            unpacked => unpacked?,
+        if let Some(why) = restore.unpack(plan, mirror, &room.data())? {
+            return Err(self.unsound(why));
         }
-        self.inspect()?;
+        self.must(looked_at(plan, mirror, &room.data())?)?;
         self.notes.extend(make_ready(&room.data(), restore.user)?);
         self.notes.push(SHUT.into());
-        let runner = Runner {
-            user: restore.user,
-            inside: None,
-            clock: restore.clock,
-            limit: request.limits.question,
-            interrupted: &interrupted,
-        };
+        let runner = restore.runner(request.limits.question, &interrupted);
         let cluster = Cluster::read(&plan.programs, &room.data(), &runner)?;
         let recovering = Recovering {
             data: &room.data(),
@@ -197,59 +183,42 @@ impl Making<'_> {
         ScratchFault::Unsound { id: self.plan.backup.id.clone(), why }.into()
     }
 
-    fn inspect(&self) -> Result<()> {
-        let Self { plan, mirror, room, .. } = self;
-        let list = mirror.prefix().join(format!("basebackups_005/{}/files_metadata.json", plan.backup.id));
-        let sentinel = plan.backup.sentinel.as_ref();
-        let system_identifier = sentinel.and_then(|sentinel| sentinel.system_identifier);
-        let expected = Copied { major: plan.programs.major, system_identifier };
-        let faults = inspect(&room.data(), expected, File::open(list).ok())?;
-        self.must((faults.is_empty(), faults.into_iter().take(5).collect::<Vec<_>>().join("; ")))
-    }
-
     /// Decodes the WAL on the way beside the copy, each segment held against its name; and the history of every timeline, so
     /// that the one that the server begins has a number that no other has.
     fn bring_wal(&mut self, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<()> {
         let Self { restore, plan, room, mirror, .. } = *self;
         let archive = &restore.bucket.archive;
-        let (store, root) = (mirror.store()?, Root::default());
-        let sources = [WalSource { store: &store, root: &root, cipher: restore.cipher }];
-        let sentinel = plan.backup.sentinel.as_ref();
-        let segments = Segments {
-            size: archive.segment_size(),
-            system_identifier: sentinel.and_then(|sentinel| sentinel.system_identifier),
-        };
+        let segments = decoded::segments(restore, plan);
         let last = segments.size.before(goals(&plan.goal).end);
-        let names = asked_for(plan.backup, &plan.goal, archive)?;
-        let wanted = names
+        let wanted = asked_for(plan.backup, &plan.goal, archive)?;
+        let names: Vec<String> = wanted
             .iter()
-            // A server looks ahead; what lies behind the target it can do without.
-            .map(|name| (name.to_string(), segments.size.number(*name).is_some_and(|number| number > last)))
-            .chain(archive.histories().map(|timeline| (format!("{timeline}.history"), false)));
-        let wanted: Vec<(String, bool)> = wanted.collect();
+            .map(ToString::to_string)
+            .chain(archive.histories().map(|timeline| format!("{timeline}.history")))
+            .collect();
         let way = Way::new(plan.backup, &plan.goal)?;
-        let found = several(&wanted, restore.threads, |(name, is_spare), _| {
-            if interrupted() {
-                return Err(ScratchFault::Interrupted.into());
-            }
-            let path = room.wal().join(name);
-            match wal_get(&sources, name, &path, segments) {
-                WalGet::Found => {
-                    Ok(follow(&way, name, &path, (archive, segments))?.map_err(|why| (*is_spare, why)))
+        let found =
+            decoded::decode_each((restore, plan), mirror, room, &names, interrupted, |name, path, got| {
+                match got {
+                    WalGet::Found => follow(&way, name, path, (archive, segments)),
+                    WalGet::Absent => Ok(Err(format!("{name}: it is not there"))),
+                    WalGet::Failed(Error::BadWal { name, why }) => Ok(Err(format!("{name}: {why}"))),
+                    WalGet::Failed(error) => Err(error),
                 }
-                WalGet::Absent => Ok(Err((*is_spare, format!("{name}: it is not there")))),
-                WalGet::Failed(Error::BadWal { name, why }) => Ok(Err((*is_spare, format!("{name}: {why}")))),
-                WalGet::Failed(error) => Err(error),
-            }
-        })?;
+            })?;
+        // A server looks ahead; what lies behind the target it can do without. Of histories it needs every one.
+        let is_spare = |at: usize| {
+            let number = wanted.get(at).and_then(|name| segments.size.number(*name));
+            number.is_some_and(|number| number > last)
+        };
         let mut followed = Vec::new();
-        for one in found {
+        for (at, one) in found.into_iter().enumerate() {
             match one {
                 Ok(one) => followed.extend(one),
-                Err((false, why)) => return Err(self.unsound(why)),
-                Err((true, why)) => {
+                Err(why) if is_spare(at) => {
                     self.notes.push(format!("{why}; it lies behind the target, and was left out"));
                 }
+                Err(why) => return Err(self.unsound(why)),
             }
         }
         way.must_be_safe(&followed)

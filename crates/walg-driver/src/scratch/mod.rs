@@ -38,6 +38,7 @@ mod run;
 mod server;
 mod settings;
 mod target;
+mod unpacked;
 mod user;
 mod verify;
 

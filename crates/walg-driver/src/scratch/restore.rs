@@ -1,6 +1,7 @@
 use super::ScratchFault;
 use super::held::refuse_tablespaces;
 use super::programs::Programs;
+use super::run::Runner;
 use super::target::{Goal, Target};
 use crate::Result;
 use crate::bucket::{Backup, Bucket, Root};
@@ -16,6 +17,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The first major version that recovers with `recovery.signal`.
 const OLDEST: u32 = 12;
@@ -151,6 +153,15 @@ impl Restore<'_> {
             free: self.free,
             read: &|bytes| (self.watch)(Step::Fetching { bytes, of: plan.bytes() }),
         })
+    }
+
+    /// What runs programs on this machine, as the user that the copy belongs to.
+    pub(super) fn runner<'r>(
+        &'r self,
+        limit: Duration,
+        interrupted: &'r (dyn Fn() -> bool + Sync),
+    ) -> Runner<'r> {
+        Runner { user: self.user, inside: None, clock: self.clock, limit, interrupted }
     }
 
     pub(super) fn step(&self, step: Step) -> Result<()> {

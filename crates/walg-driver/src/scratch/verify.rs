@@ -3,7 +3,7 @@ use super::container::{self, Container};
 use super::decoded;
 use super::held::Held;
 use super::image::FoundImage;
-use super::inspect::{Copied, inspect, make_ready};
+use super::inspect::make_ready;
 use super::psql::Psql;
 use super::questions::{self, Identity, Said};
 use super::report::ScratchReport;
@@ -12,19 +12,15 @@ use super::restore::{Plan, Restore, Step};
 use super::run::Runner;
 use super::server::{Recovery, Server, why_ended};
 use super::settings::Settings;
+use super::unpacked::looked_at;
 use super::user::{must_be_ours, must_reach, show, show_all};
 use super::{Room, ScratchFault};
 use crate::mirror::Mirror;
-use crate::process::Status;
 use crate::wal::Lsn;
 use crate::{Error, Result};
 use backup_contract::CheckResult;
-use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// The exit codes of what was found and cannot be run, and of what lacks a library or is not there.
-const NOT_STARTED: [i32; 2] = [126, 127];
 
 /// Restores a backup into a scratch server, asks it, and throws it away.
 ///
@@ -40,13 +36,7 @@ pub fn verify_by_restore(request: &ScratchRequest<'_>) -> Result<ScratchReport> 
     must_be_ours(request.place)?;
     let early = || (restore.watch)(Step::Fetching { bytes: 0, of: 0 }).is_break();
     let interrupted = || (restore.watch)(Step::Asking).is_break();
-    let runner = Runner {
-        user: restore.user,
-        inside: None,
-        clock: restore.clock,
-        limit: request.limits.question,
-        interrupted: &interrupted,
-    };
+    let runner = restore.runner(request.limits.question, &interrupted);
     let before = Runner { interrupted: &early, ..runner };
     let image = request.image.map(|image| image.find(&before)).transpose()?;
     sweep(request, image.as_ref())?;
@@ -135,20 +125,13 @@ impl<'a> Attempt<'a> {
         }
         restore.step(Step::Unpacking)?;
         let began = restore.clock.monotonic();
-        let unpacked = restore.engine.unpack(self.mirror.prefix(), &plan.backup.id, &room.data());
+        let refused = restore.unpack(plan, self.mirror, &room.data())?;
         report.unpack_seconds = self.since(began).as_secs_f64();
-        let looked_at = || match unpacked {
-            Ok(()) => self.inspect(),
-            // Everything lay on this machine: what it could not do with it is wrong with the backup, or with the key.
-            // But for an engine that cannot be started at all, which is how a shell and a loader say that.
-            Err(Error::Stopped { program, status: status @ Status::Exited(code), said })
-                if !NOT_STARTED.contains(&code) =>
-            {
-                Ok((false, format!("{program} {status}: {said}")))
-            }
-            Err(error) => Err(error),
-        };
-        if !self.check(&mut report, "unpacked", looked_at)? {
+        let unpacked = self.check(&mut report, "unpacked", || match refused {
+            Some(why) => Ok((false, why)),
+            None => looked_at(plan, self.mirror, &room.data()),
+        })?;
+        if !unpacked {
             return Ok(report);
         }
         report.notes.extend(make_ready(&room.data(), restore.user)?);
@@ -216,24 +199,6 @@ impl<'a> Attempt<'a> {
     /// For what reads every block.
     fn reader<'r>(&self, runner: Runner<'r>) -> Runner<'r> {
         Runner { limit: self.request.limits.reading, ..runner }
-    }
-
-    fn inspect(&self) -> Result<Said> {
-        let sentinel = self.plan.backup.sentinel.as_ref();
-        let list =
-            self.mirror.prefix().join(format!("basebackups_005/{}/files_metadata.json", self.plan.backup.id));
-        let list = File::open(list).ok();
-        let has_list = list.is_some();
-        let expected = Copied {
-            major: self.plan.programs.major,
-            system_identifier: sentinel.and_then(|sentinel| sentinel.system_identifier),
-        };
-        let faults = inspect(&self.room.data(), expected, list)?;
-        Ok(match faults.as_slice() {
-            [] if has_list => (true, "every file of the backup's list is there".into()),
-            [] => (true, "what a cluster needs is there; the backup has no list of files".into()),
-            _ => (false, faults.iter().take(5).cloned().collect::<Vec<_>>().join("; ")),
-        })
     }
 
     fn start(&self, cluster: &Cluster, runner: &Runner<'_>, report: &mut ScratchReport) -> Result<Server> {

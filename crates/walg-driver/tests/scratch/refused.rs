@@ -194,7 +194,10 @@ impl Unpack for NoLibrary {
 
 pub(crate) fn no_engine() {
     let stage = Stage::new("plain", 0, Target::new(Point::End));
-    assert!(stage.verify(&NoLibrary).is_err());
+    let into = stage.home.path().join("restored");
+    for error in [stage.verify(&NoLibrary).unwrap_err(), stage.extract(&NoLibrary, &into).unwrap_err()] {
+        assert!(matches!(error, Error::Stopped { .. }), "{error}");
+    }
 }
 
 /// A disk that others fill while a backup is tried.
