@@ -150,17 +150,16 @@ impl Run<'_> {
         })?;
         let about = (&snapshot, backup);
         let evidence = write_evidence(session, self.control, origin, about, &proved, Measured::default())?;
-        let due = self.due(backups.bucket);
+        let due = self.due(&backups);
         Ok(Made { snapshot, proved, evidence, plan, due, service: self.server.service.clone() })
     }
 
-    /// What is due next, now that there is evidence. The backup is made: that this cannot be told is a warning.
-    fn due(&self, catalogue: Bucket) -> Vec<DueRow> {
-        let (session, bucket) = (self.session, self.bucket);
-        let due = AppShelf::of(session, self.control, bucket, catalogue)
-            .and_then(|shelf| policy::due_of_app(session, &bucket.app, &shelf));
-        due.unwrap_or_else(|error| {
-            session.warn(format!("when the next backup is due cannot be told: {}", message_of(&error)));
+    /// What is due next, now that this backup is there; its evidence changes nothing of that. The backup is made: that this
+    /// cannot be told is a warning.
+    fn due(&self, backups: &AppShelf) -> Vec<DueRow> {
+        policy::due_of_app(self.session, &self.bucket.app, backups).unwrap_or_else(|error| {
+            let why = message_of(&error);
+            self.session.warn(format!("when the next backup is due cannot be told: {why}"));
             Vec::new()
         })
     }
