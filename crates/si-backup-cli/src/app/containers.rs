@@ -66,7 +66,8 @@ pub(super) fn in_service(
     }
 }
 
-fn client(session: &Session<'_>) -> Variables {
+/// The environment of `docker` and `ssh`.
+pub(crate) fn client(session: &Session<'_>) -> Variables {
     let value = |name: &str| session.world.env.get(OsStr::new(name)).cloned();
     let known = CLIENT.iter().filter_map(|name| Some((*name, value(name)?)));
     known.fold(Variables::new(), |variables, (name, value): (&str, OsString)| variables.plain(name, value))

@@ -1,7 +1,7 @@
 //! The databases of apps: their buckets, and what is known of the backups in them.
 
 mod bucket;
-mod containers;
+pub(crate) mod containers;
 pub(crate) mod env_file;
 mod environment;
 pub(crate) mod file;

@@ -1,6 +1,6 @@
 use super::prove::{AT_ONCE, Accused, Proved, told};
 use super::tables;
-use crate::app::{server, wal_get};
+use crate::app::{containers, server, wal_get};
 use crate::report::message_of;
 use crate::settings::{RehearsalKind, RunnerSettings, SettingsError};
 use crate::usecase::prove::{Measured, Verification, millis};
@@ -247,7 +247,7 @@ impl Place {
         let image = match (settings.kind, &settings.image) {
             (RehearsalKind::Local, _) => None,
             (RehearsalKind::Container, Some(name)) => {
-                Some(Image { name: name.clone(), docker: Docker::new("docker", docker_client(session)) })
+                Some(Image { name: name.clone(), docker: Docker::new("docker", containers::client(session)) })
             }
             (RehearsalKind::Container, None) => return Err(incomplete_image(session, app).into()),
         };
@@ -296,23 +296,6 @@ fn incomplete_image(session: &Session<'_>, app: &AppEnvironment<'_>) -> Settings
             session.world.host, session.context, app.app
         ),
     }
-}
-
-/// What `docker` needs of this process's environment to reach its engine.
-fn docker_client(session: &Session<'_>) -> Variables {
-    const NAMES: [&str; 9] = [
-        "PATH",
-        "HOME",
-        "XDG_RUNTIME_DIR",
-        "DOCKER_HOST",
-        "DOCKER_CONTEXT",
-        "DOCKER_CONFIG",
-        "DOCKER_CERT_PATH",
-        "DOCKER_TLS_VERIFY",
-        "DOCKER_API_VERSION",
-    ];
-    let known = NAMES.into_iter().filter_map(|name| Some((name, session.world.var(name)?)));
-    known.fold(Variables::new(), |variables, (name, value)| variables.plain(name, value))
 }
 
 /// As whom a copy of the app's database is unpacked and served: as is named, or as its server runs here.
