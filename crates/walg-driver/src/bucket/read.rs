@@ -114,6 +114,11 @@ impl Bucket {
         self.backups.iter().find(|backup| backup.id == *id)
     }
 
+    /// A backup with everything that it is a delta of, itself first, as far as it is there.
+    pub fn chain<'b>(&'b self, backup: &'b Backup) -> impl Iterator<Item = &'b Backup> {
+        backup.chain.iter().filter_map(|id| self.backup(id))
+    }
+
     /// The newest backup of which everything is there.
     #[must_use]
     pub fn newest_restorable(&self) -> Option<&Backup> {

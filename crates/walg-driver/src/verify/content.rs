@@ -101,8 +101,8 @@ impl ContentCheck<'_> {
             self.asked("catalogue", "everything that a restore needs is listed".into(), || Ok(catalogue))?,
         );
         let (mut links, mut bases) = (Vec::new(), Vec::new());
-        for id in &backup.chain {
-            let Some(link) = self.bucket.backup(id) else { continue };
+        for link in self.bucket.chain(backup) {
+            let id = &link.id;
             let name = if *id == backup.id { "tars".to_owned() } else { format!("tars of {id}") };
             let said = format!(
                 "{} decoded to the end, with the files of their list",
@@ -154,7 +154,7 @@ impl ContentCheck<'_> {
         if !self.cipher.is_readable() {
             return Ok(None);
         }
-        for link in backup.chain.iter().filter_map(|id| self.bucket.backup(id)) {
+        for link in self.bucket.chain(backup) {
             if !key::opens(self.cipher, self.store, self.root, link)? {
                 return Ok(Some(link.id.clone()));
             }

@@ -133,7 +133,7 @@ impl One<'_> {
     }
 
     fn bytes(&self, backup: &Backup) -> u64 {
-        backup.chain.iter().filter_map(|id| self.shelf.bucket.backup(id)).map(|link| link.bytes).sum()
+        self.shelf.bucket.chain(backup).map(|link| link.bytes).sum()
     }
 }
 

@@ -59,7 +59,7 @@ impl<'a> Prover<'a> {
 
     /// How many bytes a verification reads, as far as can be known before.
     pub(super) fn bytes(&self, backup: &Backup, level: Level) -> u64 {
-        let links = || backup.chain.iter().filter_map(|id| self.catalogue.backup(id));
+        let links = || self.catalogue.chain(backup);
         let is_fingerprinted = |link: &&Backup| link.id == backup.id || !self.known.contains_key(&link.id);
         match level {
             Level::Stored => 0,

@@ -62,7 +62,7 @@ pub(super) fn ready(
 
 /// What is fetched, and the copy with a tenth more for what a recovery writes.
 fn needed(catalogue: &Bucket, backup: &Backup) -> u64 {
-    let links = || backup.chain.iter().filter_map(|id| catalogue.backup(id));
+    let links = || catalogue.chain(backup);
     let fetched: u64 = links().map(|link| link.bytes).sum();
     let copy = links().filter_map(|link| link.sentinel.as_ref()?.uncompressed_size).max().unwrap_or_default();
     fetched.saturating_add(copy).saturating_add(copy / 10)
