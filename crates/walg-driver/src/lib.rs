@@ -21,7 +21,11 @@
 //! ```
 
 mod beside;
+// The one that the tests outside have.
 pub mod bucket;
+#[cfg(test)]
+#[path = "../tests/clock/real.rs"]
+mod clock;
 mod codec;
 pub mod engine;
 mod error;

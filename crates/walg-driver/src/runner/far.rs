@@ -98,24 +98,10 @@ pub(super) fn script(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::RealClock;
     use crate::process::{Command, Ended, Status, Variables, Watch, run};
-    use backup_store::Clock;
     use std::fs;
     use std::path::Path;
-    use std::time::Instant;
-
-    #[derive(Debug)]
-    struct RealClock(Instant);
-
-    impl Clock for RealClock {
-        fn monotonic(&self) -> Duration {
-            self.0.elapsed()
-        }
-
-        fn sleep(&self, time: Duration) {
-            std::thread::sleep(time);
-        }
-    }
 
     /// Has a shell here carry a command as one on the far side would.
     fn carried(
@@ -133,7 +119,7 @@ mod tests {
         let command =
             Command::new("sh").args([OsStr::new("-c"), &script]).environment(environment).input(input);
         let command = if is_held { command.hold_input_open() } else { command };
-        let mut ended = run(&command, &limits, &Watch::none(), &RealClock(Instant::now())).unwrap();
+        let mut ended = run(&command, &limits, &Watch::none(), &RealClock::new()).unwrap();
         let found = marks.take(&mut ended);
         (ended, found)
     }

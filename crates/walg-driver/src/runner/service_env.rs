@@ -129,23 +129,9 @@ fn digest_of(salt: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::RealClock;
     use crate::process::{Command, Limits, Variables, Watch, run};
     use crate::runner::{Container, LocalRunner};
-    use backup_store::Clock;
-    use std::time::{Duration, Instant};
-
-    #[derive(Debug)]
-    struct RealClock(Instant);
-
-    impl Clock for RealClock {
-        fn monotonic(&self) -> Duration {
-            self.0.elapsed()
-        }
-
-        fn sleep(&self, time: Duration) {
-            std::thread::sleep(time);
-        }
-    }
 
     /// A service whose environment is this, and nothing else.
     #[derive(Debug)]
@@ -168,7 +154,7 @@ mod tests {
 
     fn told(variables: Variables, file: &str) -> Vec<String> {
         let file = EnvFile::parse(file.as_bytes()).unwrap();
-        let clock = RealClock(Instant::now());
+        let clock = RealClock::new();
         let control = Control { limits: Limits::default(), watch: Watch::none(), clock: &clock };
         let findings = compare_environment(&Service(variables), "backup", &file, &control).unwrap();
         findings.iter().map(|finding| format!("{}: {}", finding.place, finding.detail)).collect()
@@ -205,7 +191,7 @@ mod tests {
     /// The lines of a key are no names, whatever they look like.
     #[test]
     fn nothing_of_a_value_of_several_lines_is_printed() {
-        let clock = RealClock(Instant::now());
+        let clock = RealClock::new();
         let key = "-----BEGIN KEY-----\nhunter22\nWALG_SECRET=hunter33\nAWS_hunter44\n=";
         let variables = Variables::new().plain("PATH", "/usr/bin:/bin").plain("WALG_X", "1");
         let asked = Command::new("sh")
@@ -224,7 +210,7 @@ mod tests {
     /// As the child of a shell would see it in `/proc`.
     #[test]
     fn no_value_is_an_argument() {
-        let clock = RealClock(Instant::now());
+        let clock = RealClock::new();
         let trace = Command::new("sh")
             .args(["-xc", SCRIPT, "sh", "KEY"])
             .environment(Variables::new().plain("PATH", "/usr/bin:/bin").plain("KEY", "hunter22"))

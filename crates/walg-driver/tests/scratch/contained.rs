@@ -1,7 +1,7 @@
 //! Restores into a server of an image, under a Docker engine of the test's own.
 
 use crate::docker::Docker as Engine;
-use crate::leftovers::{rooms, wait};
+use crate::leftovers::{hang_on, rooms, wait};
 use crate::server_image;
 use crate::stage::{AT_THE_END, Boot, Stage, Tars, Then, check, failed};
 use backup_contract::Outcome;
@@ -259,14 +259,7 @@ fn ready(place: &Path) -> Option<PathBuf> {
 pub(crate) fn hang(args: &[String]) -> ExitCode {
     let mut stage = Stage::new("plain", 0, Target::new(Point::End));
     stage.image = Some(image(&args[1], IMAGE));
-    stage.app_checks.push(AppCheck {
-        name: "sleep".into(),
-        database: "postgres".into(),
-        sql: "SELECT pg_sleep(600) IS NULL".into(),
-    });
-    fs::write(&args[0], stage.place().to_str().unwrap()).unwrap();
-    let _ = stage.verify(&Tars("plain"));
-    ExitCode::SUCCESS
+    hang_on(stage, &args[0])
 }
 
 pub(crate) fn killed() {

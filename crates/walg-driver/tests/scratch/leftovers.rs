@@ -7,14 +7,17 @@ use walg_driver::scratch::{AppCheck, Point, Room, Target};
 
 /// A verification that asks a question which never ends, in a home that somebody else made.
 pub(crate) fn hang(args: &[String]) -> ExitCode {
-    let mut stage = Stage::new("plain", 0, Target::new(Point::End));
-    // Where the caller looks for it.
+    hang_on(Stage::new("plain", 0, Target::new(Point::End)), &args[0])
+}
+
+/// The same on a stage; it writes into a file where it is, for the caller to look.
+pub(crate) fn hang_on(mut stage: Stage, told: &str) -> ExitCode {
     stage.app_checks.push(AppCheck {
         name: "sleep".into(),
         database: "postgres".into(),
         sql: "SELECT pg_sleep(600) IS NULL".into(),
     });
-    fs::write(&args[0], stage.place().to_str().unwrap()).unwrap();
+    fs::write(told, stage.place().to_str().unwrap()).unwrap();
     let _ = stage.verify(&Tars("plain"));
     ExitCode::SUCCESS
 }
