@@ -326,6 +326,22 @@ impl<'w> Session<'w> {
         TrailEvent::new(self.operator(), action, outcome)
     }
 
+    /// Puts it into the trail that something failed, or was interrupted, and why: `entry` makes the beginning for an outcome.
+    /// What went wrong is more than that it could not be put there, which is a warning.
+    pub fn record_failure(
+        &self,
+        entry: impl FnOnce(ActOutcome) -> TrailEvent,
+        error: &CliError,
+        store: &dyn Store,
+    ) {
+        let outcome =
+            if error.code() == "interrupted" { ActOutcome::Interrupted } else { ActOutcome::Failed };
+        let ended = entry(outcome).detail("error_code", error.code()).detail("error", message_of(error));
+        if let Err(e) = self.record(&ended, Some(store)) {
+            self.warn(format!("the failure could not be put into the trail: {}", message_of(&e)));
+        }
+    }
+
     /// Appends to the trail, durable on return, and copies it into the store as far as that can be reached.
     ///
     /// # Errors

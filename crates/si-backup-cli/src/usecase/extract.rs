@@ -1,5 +1,5 @@
 use crate::args::ExtractArgs;
-use crate::report::{message_of, row};
+use crate::report::row;
 use crate::shelf::reference;
 use crate::view::{self, ExtractRow};
 use crate::{CliError, Report, Session, Shelf, metered};
@@ -33,14 +33,7 @@ pub(super) fn extract(session: &Session<'_>, args: &ExtractArgs) -> Result<Repor
         Ok(manifest) => manifest,
         Err(e) => {
             let error = session.explain(e.into());
-            let interrupted = error.code() == "interrupted";
-            let ended = entry(if interrupted { ActOutcome::Interrupted } else { ActOutcome::Failed })
-                .detail("error_code", error.code())
-                .detail("error", message_of(&error));
-            // What went wrong is more than that it could not be put into the trail.
-            if let Err(e) = session.record(&ended, Some(&*store)) {
-                session.warn(format!("the failure could not be put into the trail: {}", message_of(&e)));
-            }
+            session.record_failure(entry, &error, &*store);
             return Err(error);
         }
     };

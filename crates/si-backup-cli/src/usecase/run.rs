@@ -183,16 +183,11 @@ fn failed(
 ) -> Report {
     let error = session.explain(error);
     let message = crate::report::message_of(&error);
-    let outcome = if error.code() == "interrupted" { ActOutcome::Interrupted } else { ActOutcome::Failed };
-    let entry = session
-        .event(Action::Run, outcome)
-        .snapshot(snapshot.clone())
-        .detail("error_code", error.code())
-        .detail("error", message.clone());
-    if let Err(e) = session.record(&entry, Some(store)) {
-        session
-            .warn(format!("the failure could not be put into the trail: {}", crate::report::message_of(&e)));
-    }
+    session.record_failure(
+        |outcome| session.event(Action::Run, outcome).snapshot(snapshot.clone()),
+        &error,
+        store,
+    );
     let event = Event::new(session.now(), context, "backup run", false).with("subject", &"state").error(
         error.code(),
         &message,

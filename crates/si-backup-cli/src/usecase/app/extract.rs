@@ -6,7 +6,6 @@ use crate::shelf::reference;
 use crate::view::{self, ExtractRow, ExtractedServerRow};
 use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Report, Session, metered};
 use backup_contract::{AppSlug, Checksum, Snapshot, SnapshotId};
-use backup_store::Store;
 use chrono::SecondsFormat;
 use paas_state::Watch as _;
 use restore_guard::{ActOutcome, Action};
@@ -56,27 +55,12 @@ pub(in crate::usecase) fn extract(
             }
             report(snapshot, &known, &extracted, user.as_ref())
         }
-        Err(error) => Err(failed(session, &*control, error, entry)),
+        Err(error) => {
+            let error = session.explain(error);
+            session.record_failure(entry, &error, &*control);
+            Err(error)
+        }
     }
-}
-
-/// Puts it into the trail that it failed.
-fn failed(
-    session: &Session<'_>,
-    control: &dyn Store,
-    error: CliError,
-    entry: impl Fn(ActOutcome) -> restore_guard::TrailEvent,
-) -> CliError {
-    let error = session.explain(error);
-    let interrupted = error.code() == "interrupted";
-    let ended = entry(if interrupted { ActOutcome::Interrupted } else { ActOutcome::Failed })
-        .detail("error_code", error.code())
-        .detail("error", message_of(&error));
-    // What went wrong is more than that it could not be put into the trail.
-    if let Err(e) = session.record(&ended, Some(control)) {
-        session.warn(format!("the failure could not be put into the trail: {}", message_of(&e)));
-    }
-    error
 }
 
 struct One<'a> {

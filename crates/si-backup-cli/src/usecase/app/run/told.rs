@@ -128,15 +128,11 @@ pub(super) fn failed(
     took: u64,
 ) -> Report {
     let message = message_of(&error);
-    let outcome = if error.code() == "interrupted" { ActOutcome::Interrupted } else { ActOutcome::Failed };
-    let entry = session
-        .event(Action::Run, outcome)
-        .subject(subject.clone())
-        .detail("error_code", error.code())
-        .detail("error", message.clone());
-    if let Err(e) = session.record(&entry, Some(control)) {
-        session.warn(format!("the failure could not be put into the trail: {}", message_of(&e)));
-    }
+    session.record_failure(
+        |outcome| session.event(Action::Run, outcome).subject(subject.clone()),
+        &error,
+        control,
+    );
     if let Ok(context) = session.open_context() {
         let event = Event::new(session.now(), &context, "backup run", false).with("subject", subject).error(
             error.code(),
