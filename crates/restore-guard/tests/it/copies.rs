@@ -76,7 +76,7 @@ fn copies_that_are_not_the_entries_are_found() {
     let second = get(&store, &copy(2));
     store.tamper(
         &copy(3),
-        &String::from_utf8(get(&store, &copy(3))).unwrap().replace("ada", "eve").into_bytes(),
+        &String::from_utf8(get(&store, &copy(3))).unwrap().replace("\"ada", "\"eve").into_bytes(),
     );
     store.tamper(&copy(4), &second);
     store.remove(&copy(6));

@@ -244,7 +244,7 @@ fn a_backup_that_was_altered_counts_for_nothing() {
 fn a_trail_that_was_changed_is_told() {
     let host = Host::ready();
     let text = fs::read_to_string(host.trail()).unwrap();
-    fs::write(host.trail(), text.replace("ada", "eve")).unwrap();
+    fs::write(host.trail(), text.replace("\"ada", "\"eve")).unwrap();
     is(&rows(&host, LATER), "restore-log", "violated", "entry 1 was changed");
 }
 
