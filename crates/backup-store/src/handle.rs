@@ -1,3 +1,4 @@
+use crate::fail_point::step;
 use crate::{Error, Result};
 use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -133,7 +134,7 @@ impl Handle {
             Child::Missing => {}
             found => return Ok(found),
         }
-        match sys::mkdirat(&self.fd, name, Mode::from_raw_mode(mode)) {
+        match step("mkdir", || sys::mkdirat(&self.fd, name, Mode::from_raw_mode(mode))) {
             Ok(()) | Err(Errno::EXIST) => self.child(name),
             Err(error) => Err(failed("create the directory", self.path.join(name))(error)),
         }
@@ -166,7 +167,7 @@ impl Handle {
     /// Makes the file `name`, for its owner alone until its mode is set; it must not exist.
     pub(crate) fn new_file(&self, name: &str) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        sys::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
+        step("create", || sys::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR))
             .map(File::from)
             .map_err(failed("create", self.path.join(name)))
     }
@@ -181,7 +182,8 @@ impl Handle {
 
     /// Moves `name` to `to`, atomically, unless that exists: then false, and nothing happened.
     pub(crate) fn publish_new(&self, name: &str, target: &Self, to: &OsStr) -> Result<bool> {
-        let published = match sys::renameat_with(&self.fd, name, &target.fd, to, RenameFlags::NOREPLACE) {
+        let rename = || sys::renameat_with(&self.fd, name, &target.fd, to, RenameFlags::NOREPLACE);
+        let published = match step("rename", rename) {
             // The file system knows no such rename: a second name for the file does the same.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 return self.publish_link(name, target, to);
@@ -210,13 +212,14 @@ impl Handle {
 
     /// Moves `name` to `to`, atomically, in place of what is there.
     pub(crate) fn publish_over(&self, name: &str, target: &Self, to: &OsStr) -> Result<()> {
-        sys::renameat(&self.fd, name, &target.fd, to).map_err(failed("replace", target.path.join(to)))
+        step("rename", || sys::renameat(&self.fd, name, &target.fd, to))
+            .map_err(failed("replace", target.path.join(to)))
     }
 
     /// Removes the file `name`; false when it was gone.
     pub(crate) fn remove(&self, name: impl AsRef<OsStr>) -> Result<bool> {
         let name = name.as_ref();
-        match sys::unlinkat(&self.fd, name, AtFlags::empty()) {
+        match step("unlink", || sys::unlinkat(&self.fd, name, AtFlags::empty())) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(error) => Err(failed("remove", self.path.join(name))(error)),
@@ -230,7 +233,7 @@ impl Handle {
 
     /// Makes the names in this directory durable.
     pub(crate) fn sync(&self) -> Result<()> {
-        match sys::fsync(&self.fd) {
+        match step("fsync", || sys::fsync(&self.fd)) {
             // Some file systems cannot sync a directory and need not.
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(error) => Err(failed("sync", &self.path)(error)),

@@ -43,6 +43,7 @@ mod copy;
 mod dir;
 pub mod durable;
 mod error;
+pub mod fail_point;
 mod git;
 mod handle;
 mod key;

@@ -1,3 +1,4 @@
+use crate::fail_point::step;
 use crate::handle::{Handle, failed};
 use crate::{Result, random};
 use std::ffi::OsStr;
@@ -40,11 +41,10 @@ impl Temp {
 
     /// Writes the whole file and makes it durable.
     pub(crate) fn fill(&self, bytes: &[u8], mode: u32) -> Result<()> {
-        (&self.file).write_all(bytes).map_err(failed("write", self.path()))?;
-        self.file
-            .set_permissions(Permissions::from_mode(mode))
+        step("write", || (&self.file).write_all(bytes)).map_err(failed("write", self.path()))?;
+        step("chmod", || self.file.set_permissions(Permissions::from_mode(mode)))
             .map_err(failed("set the mode of", self.path()))?;
-        self.file.sync_all().map_err(failed("sync", self.path()))
+        step("fsync", || self.file.sync_all()).map_err(failed("sync", self.path()))
     }
 
     /// Gives it its name unless that is taken: then false, and the file is gone. The directory is not synced.

@@ -135,6 +135,12 @@ pub enum Error {
         /// The last copy in the store.
         stored: u64,
     },
+    /// The permission to replace live data has run out: what was proved then may not be what is there now.
+    #[error("the permission to restore ran out at {}", valid_until.to_rfc3339())]
+    PermitExpired {
+        /// Since when it is void.
+        valid_until: chrono::DateTime<chrono::Utc>,
+    },
     /// No random bytes could be had from the system.
     #[error("the system gave no random bytes: {0}")]
     Random(String),
@@ -168,6 +174,7 @@ impl Error {
             Self::ForeignTrail { .. } => "trail-foreign",
             Self::TrailDiverged { .. } => "trail-diverged",
             Self::TrailBehind { .. } => "trail-behind",
+            Self::PermitExpired { .. } => "permit-expired",
             Self::Random(_) => "no-randomness",
         }
     }
@@ -193,6 +200,7 @@ impl Error {
             Self::TrailDiverged { .. } | Self::TrailBehind { .. } => {
                 Some("somebody changed the trail or its copies; 'si-backup audit verify' says where")
             }
+            Self::PermitExpired { .. } => Some("ask again: the snapshot is looked at anew"),
             _ => match self.code() {
                 "permission-denied" => Some("give the user that runs this access to the path"),
                 "disk-full" => Some("free space on that file system and run again"),

@@ -77,6 +77,7 @@ mod disk;
 mod error;
 mod evidence;
 mod facts;
+mod gate;
 mod id;
 mod keys;
 mod objects;
@@ -92,6 +93,7 @@ pub use evidence::{
     future_tolerance, pae,
 };
 pub use facts::{drills_of, rehearsals_of, trail_facts};
+pub use gate::{Grant, Permit};
 pub use id::{OriginId, WriterId};
 pub use keys::{
     KeyId, PublishedWriter, PublishedWriters, TrustedWriters, WriterKey, WriterPublicKey, WriterRecord,
