@@ -11,7 +11,7 @@ use crate::record::{RECORD_FORMAT, RECORD_VERSION, bundle_key, record_key};
 use crate::scan::{AllowList, Allowances, Scanner};
 use crate::seal::{Header, NextBlock, Sealer};
 use crate::stable::{self, Patience, Source};
-use crate::{ContextDir, Error, Record, Result, StatePath, Watch};
+use crate::{ContextDir, Error, Record, Result, StatePath, VaultPrints, Watch};
 use backup_contract::{Checksum, Finding, Place, Severity, SnapshotId};
 use backup_store::{Clock, PutOptions, Store, put_bytes};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -120,11 +120,13 @@ impl Reading<'_> {
         let upload =
             Counted { inner: store.create(&key, &PutOptions { lock: None, size_hint: None })?, bytes: 0 };
         let mut sealer = Sealer::new(upload, sealing.recipients, plain_bytes, sealing.workers)?;
-        let pass =
+        let mut pass =
             self.pass_over(&inventory, sources, &mut |path, header, next| sealer.file(path, header, next))?;
         if pass.findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(Error::Blocked(pass.findings));
         }
+        let (vault, findings) = look_at_vault(self.context, sealing.origin.as_deref());
+        pass.findings.extend(findings);
         let manifest = Manifest {
             format: MANIFEST_FORMAT.into(),
             version: MANIFEST_VERSION,
@@ -137,6 +139,7 @@ impl Reading<'_> {
             left_out: left_out(&inventory),
             files: pass.files,
             allowed: pass.allowed,
+            vault,
         };
         let text = manifest.to_json()?;
         let Counted { inner: mut upload, bytes: length } = sealer.finish(&text, &manifest)?;
@@ -325,6 +328,27 @@ impl Pass {
             ));
         }
         self.files.push(entry);
+    }
+}
+
+/// The names of the vault's keys with their fingerprints. A backup is made without them too: a restore of it can then compare
+/// less.
+fn look_at_vault(context: &ContextDir, origin: Option<&str>) -> (Option<VaultPrints>, Option<Finding>) {
+    let Some(origin) = origin else { return (None, None) };
+    match VaultPrints::read(context, origin) {
+        Ok(prints) => (prints, None),
+        Err(e) => {
+            let finding = Finding::new(
+                "vault-unreadable",
+                Severity::Warning,
+                Place::of("vault"),
+                format!(
+                    "could not be looked at ({e}): a restore of this backup cannot tell whether its secrets have changed"
+                ),
+                "let the user that makes backups read it; it is in no backup, only the names of its keys are",
+            );
+            (None, Some(finding))
+        }
     }
 }
 

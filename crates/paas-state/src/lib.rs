@@ -11,6 +11,8 @@
 //! | what goes again | [`Purge`] |
 //! | proving, and opening again | [`UnverifiedBundle`] → [`VerifiedBundle`] or [`StagedTree`], with [`Identities`] |
 //! | what changed | [`Side::compare`] |
+//! | keeping events that a restore would lose | [`carry_events_into`], [`carry_events_from`] |
+//! | whether the secrets that it refers to are still the same | [`VaultPrints`], [`compare_vault`] |
 //! | the apps that a context runs | [`deployed_apps`] |
 //! | the context's own event log | [`append_event`], [`newest_events`] |
 //!
@@ -21,6 +23,7 @@ mod apps;
 mod backup;
 mod blocks;
 mod bundle;
+mod carry;
 mod catalogue;
 mod compare;
 mod context;
@@ -45,11 +48,13 @@ mod scan;
 mod seal;
 mod stable;
 mod unpack;
+mod vault;
 mod watch;
 
 pub use apps::{DeployedApp, deployed_apps};
 pub use backup::{Backup, Inspection, Reading, Sealing};
 pub use bundle::{UnverifiedBundle, VerifiedBundle};
+pub use carry::{Carried, carry_events_from, carry_events_into};
 pub use catalogue::{Catalogue, Stray, read_record};
 pub use context::{ContextDir, contexts_of};
 pub use diff::{Change, Difference, KeyChange, Side, is_store};
@@ -65,6 +70,7 @@ pub use record::{RECORD_FORMAT, RECORD_VERSION, Record, bundle_key, objects_of, 
 pub use scan::AllowList;
 pub use stable::Patience;
 pub use unpack::{StagedTree, Staging};
+pub use vault::{VaultPrints, compare_vault};
 pub use watch::{Unwatched, Watch};
 
 /// The result of an operation on a private state.

@@ -1,5 +1,5 @@
 use crate::layout::{Class, OptionalTree, PROTECTED, Shape};
-use crate::{Error, Result, StatePath};
+use crate::{Error, Result, StatePath, VaultPrints};
 use backup_contract::{Accounted, ContextName, SnapshotId};
 use chrono::{DateTime, Utc};
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
@@ -49,6 +49,10 @@ pub struct Manifest {
     pub left_out: Vec<LeftOut>,
     /// The reviewed exceptions of the secret scan that this backup relied on.
     pub allowed: Vec<AllowedSecret>,
+    /// The names of the vault's keys with fingerprints of their values. `None` where there was no vault, where it could not
+    /// be read, and in backups of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultPrints>,
 }
 
 /// Reads a list that is short by its nature, and no more of it than that: what takes two bytes in a text may take fifty
@@ -206,11 +210,9 @@ pub(crate) fn check_format(bytes: &[u8], format: &str, known: u32, what: &'stati
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn example() -> Manifest {
-        Manifest {
+impl Manifest {
+    pub(crate) fn example() -> Self {
+        Self {
             format: MANIFEST_FORMAT.into(),
             version: MANIFEST_VERSION,
             id: "state-20261123T201500Z-1a2b3c4d".parse().unwrap(),
@@ -222,12 +224,18 @@ mod tests {
             absent: vec![],
             left_out: vec![],
             allowed: vec![],
+            vault: None,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn a_manifest_reads_as_it_was_written() {
-        let manifest = example();
+        let manifest = Manifest::example();
         assert_eq!(Manifest::parse(&manifest.to_json().unwrap()).unwrap(), manifest);
     }
 
@@ -245,7 +253,7 @@ mod tests {
             lines: None,
             malformed_lines: 0,
         };
-        let mut manifest = example();
+        let mut manifest = Manifest::example();
         assert_eq!(manifest.accounted(), Accounted { held: 0, absent: 0, missing: 10 });
         manifest.files = vec![file("config.json"), file("addons/shop/walg.compose.yaml")];
         manifest.absent =
@@ -260,9 +268,9 @@ mod tests {
 
     #[test]
     fn a_newer_version_is_told_from_a_broken_one() {
-        let newer = Manifest { version: MANIFEST_VERSION + 1, ..example() };
+        let newer = Manifest { version: MANIFEST_VERSION + 1, ..Manifest::example() };
         assert_eq!(Manifest::parse(&newer.to_json().unwrap()).unwrap_err().code(), "newer-format");
-        let other = Manifest { format: "tar".into(), ..example() };
+        let other = Manifest { format: "tar".into(), ..Manifest::example() };
         assert_eq!(Manifest::parse(&other.to_json().unwrap()).unwrap_err().code(), "malformed");
         assert_eq!(Manifest::parse(b"{").unwrap_err().code(), "malformed");
     }

@@ -249,6 +249,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
             absent,
             left_out,
             allowed,
+            vault: None,
         })
 }
 
