@@ -19,6 +19,7 @@ use crate::temp::{PREFIX, Temp};
 use crate::{Error, Result};
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 /// Writes a file that must not exist yet. `mode` is exact, whatever the umask.
@@ -47,6 +48,18 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let temp = Temp::new(dir.try_clone()?)?;
     temp.fill(bytes, mode)?;
     temp.publish_over(&dir, name)?;
+    dir.sync()
+}
+
+/// [`replace`] in a directory that is held open, whatever its path leads to meanwhile. `path` is what errors name it by.
+///
+/// # Errors
+/// [`Error::Io`] when the system refuses, as in [`replace`].
+pub fn replace_in(dir: impl AsFd, path: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
+    let dir = Handle::of(dir.as_fd(), path)?;
+    let temp = Temp::new(dir.try_clone()?)?;
+    temp.fill(bytes, mode)?;
+    temp.publish_over(&dir, OsStr::new(name))?;
     dir.sync()
 }
 

@@ -91,6 +91,12 @@ impl Handle {
         Ok(Self { fd, path: shown.to_owned() })
     }
 
+    /// The directory that somebody else holds open.
+    pub(crate) fn of(dir: BorrowedFd<'_>, path: &Path) -> Result<Self> {
+        let fd = dir.try_clone_to_owned().map_err(failed("open", path))?;
+        Ok(Self { fd, path: path.to_owned() })
+    }
+
     pub(crate) fn try_clone(&self) -> Result<Self> {
         let fd = self.fd.try_clone().map_err(failed("open", &self.path))?;
         Ok(Self { fd, path: self.path.clone() })

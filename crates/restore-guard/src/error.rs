@@ -141,6 +141,98 @@ pub enum Error {
         /// Since when it is void.
         valid_until: chrono::DateTime<chrono::Utc>,
     },
+    /// Something that may not be moved, or moved to: by its name, its kind, its place or its owner.
+    #[error("{} cannot be restored to or from: {reason}", path.display())]
+    NotPromotable {
+        /// What.
+        path: PathBuf,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// Live data, or what was to take its place, is not what the plan was made for.
+    #[error("{} is not what it was when the restore was planned: {now}", path.display())]
+    TargetChanged {
+        /// What has changed.
+        path: PathBuf,
+        /// What it is now.
+        now: &'static str,
+    },
+    /// What is to be moved cannot be moved within one file system.
+    #[error("{} and {} are not on one file system", live.display(), other.display())]
+    OtherFileSystem {
+        /// The live data.
+        live: PathBuf,
+        /// What is elsewhere.
+        other: PathBuf,
+    },
+    /// A file system has not the room for what is about to be written.
+    #[error("{} has room for {available} bytes, and {needed} are needed", path.display())]
+    NoSpace {
+        /// A directory on it.
+        path: PathBuf,
+        /// How many bytes are needed.
+        needed: u64,
+        /// How many there are.
+        available: u64,
+    },
+    /// An owner, mode, access list or extended attribute that the incoming file cannot be given: it would be lost.
+    #[error("{} cannot be given the {attribute} of what it replaces", path.display())]
+    AttributeLost {
+        /// The live file.
+        path: PathBuf,
+        /// `owner`, `mode`, or the name of the extended attribute.
+        attribute: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An earlier restore has been begun, and neither confirmed nor undone.
+    #[error("a restore by {operator}, begun at {}, is {phase} (journal in {})", begun_at.to_rfc3339(), journal.display())]
+    RestorePending {
+        /// Its journal.
+        journal: PathBuf,
+        /// Who asked for it.
+        operator: String,
+        /// When its first step was written down.
+        begun_at: chrono::DateTime<chrono::Utc>,
+        /// How far it is.
+        phase: &'static str,
+    },
+    /// Another process works on the same journal now.
+    #[error("another process is restoring (journal in {})", .0.display())]
+    RestoreRunning(PathBuf),
+    /// There is nothing to resume, undo or confirm.
+    #[error("no restore is under way (journal in {})", .0.display())]
+    NoRestore(PathBuf),
+    /// The restore is not at the point where this can be done to it.
+    #[error("a restore that is {phase} cannot be {asked}")]
+    RestorePhase {
+        /// How far it is.
+        phase: &'static str,
+        /// `undone`, `confirmed`, `resumed`.
+        asked: &'static str,
+    },
+    /// Live data was written again after the restore; putting the old back would lose that.
+    #[error("written since the restore: {}{}", files.join(", "), and_more(*more))]
+    LiveChanged {
+        /// The first of the files.
+        files: Vec<String>,
+        /// How many there are besides.
+        more: usize,
+    },
+    /// What was replaced is not where it was kept.
+    #[error("what {} replaced is no longer where it was kept", path.display())]
+    KeptMissing {
+        /// The live file.
+        path: PathBuf,
+    },
+    /// A journal of a restore that is not whole. It is never guessed from.
+    #[error("the restore journal {} cannot be read: {reason}", path.display())]
+    JournalMalformed {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// No random bytes could be had from the system.
     #[error("the system gave no random bytes: {0}")]
     Random(String),
@@ -175,6 +267,18 @@ impl Error {
             Self::TrailDiverged { .. } => "trail-diverged",
             Self::TrailBehind { .. } => "trail-behind",
             Self::PermitExpired { .. } => "permit-expired",
+            Self::NotPromotable { .. } => "not-promotable",
+            Self::TargetChanged { .. } => "target-changed",
+            Self::OtherFileSystem { .. } => "other-file-system",
+            Self::NoSpace { .. } => "no-space",
+            Self::AttributeLost { .. } => "attribute-lost",
+            Self::RestorePending { .. } => "restore-pending",
+            Self::RestoreRunning(_) => "restore-running",
+            Self::NoRestore(_) => "no-restore",
+            Self::RestorePhase { .. } => "restore-phase",
+            Self::LiveChanged { .. } => "live-changed",
+            Self::KeptMissing { .. } => "kept-missing",
+            Self::JournalMalformed { .. } => "journal-malformed",
             Self::Random(_) => "no-randomness",
         }
     }
@@ -201,6 +305,20 @@ impl Error {
                 Some("somebody changed the trail or its copies; 'si-backup audit verify' says where")
             }
             Self::PermitExpired { .. } => Some("ask again: the snapshot is looked at anew"),
+            Self::TargetChanged { .. } => Some("plan again, while nobody else writes there"),
+            Self::OtherFileSystem { .. } => {
+                Some("stage on the file system of the live data; a mount point itself cannot be replaced")
+            }
+            Self::NoSpace { .. } => Some("free space on that file system and run again"),
+            Self::AttributeLost { .. } => {
+                Some("restore as a user who may set it, or take it from the live file first")
+            }
+            Self::RestorePending { .. } => Some("resume it, undo it or confirm it first"),
+            Self::RestoreRunning(_) => Some("wait until it is done"),
+            Self::LiveChanged { .. } => Some(
+                "keep the restored data, or undo and give up what was written since with --discard-writes",
+            ),
+            Self::KeptMissing { .. } => Some("find out who removed it; the live data is left as it is"),
             _ => match self.code() {
                 "permission-denied" => Some("give the user that runs this access to the path"),
                 "disk-full" => Some("free space on that file system and run again"),
@@ -211,4 +329,8 @@ impl Error {
             },
         }
     }
+}
+
+fn and_more(more: usize) -> String {
+    if more == 0 { String::new() } else { format!(" and {more} more") }
 }

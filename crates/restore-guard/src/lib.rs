@@ -83,6 +83,7 @@ mod keys;
 mod objects;
 mod origin;
 mod pins;
+mod promotion;
 mod stamp;
 mod trail;
 
@@ -101,6 +102,10 @@ pub use keys::{
 };
 pub use origin::{Claim, OriginRecord, claim_origin, read_origin};
 pub use pins::{PinAction, PinRecord, PinSet, PinStanding, Pins};
+pub use promotion::{
+    Act, Carries, EntryKind, Growth, Identity, Journal, Log, Pending, Phase, Plan, Promoted, Protected,
+    Resumed, Step, Undone, Writes, require_space,
+};
 pub use trail::{
     ActOutcome, Action, Appended, ChainReport, Published, SetAside, Trail, TrailEntry, TrailEvent,
     TrailFinding, TrailLine, chain_of, merge, verify_context, writers_of,

@@ -1,0 +1,84 @@
+use super::identity::{EntryKind, Identity};
+use super::plan::{Log, digest};
+use super::promote::sync_file;
+use super::swap::Spot;
+use super::{attributes, dir::change};
+use crate::{Result, disk};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::FileExt as _;
+
+/// What there was to carry over.
+#[derive(Debug)]
+pub(super) enum Carry {
+    /// Nothing was added.
+    Unchanged,
+    /// The old log with the added lines: a new file.
+    Grown(Identity),
+    /// It was not only appended to.
+    NoLog,
+}
+
+/// Makes the log that is put back: the old one, and the lines that were added to the one that came in. Both stay as they
+/// are, so that a kill on the way loses and doubles nothing.
+pub(super) fn carry(
+    live: Spot<'_>,
+    seen: Identity,
+    incoming: Option<Identity>,
+    log: Log,
+    old: Option<Spot<'_>>,
+    new: Spot<'_>,
+) -> Result<Carry> {
+    let came_with = incoming.map_or(0, |it| it.size);
+    let is_it = incoming.is_none_or(|it| it.has_grown_to(Some(&seen)));
+    if seen.kind != EntryKind::File || !is_it {
+        return Ok(Carry::NoLog);
+    }
+    let path = live.dir.path_of(live.name);
+    let io = |operation| disk::io(operation, &path);
+    let mut from = live.dir.open_file(live.name)?;
+    if log.incoming.is_some_and(|it| digest(&from, came_with).is_ok_and(|now| now != it)) {
+        return Ok(Carry::NoLog);
+    }
+    if seen.size == came_with && incoming.is_some() {
+        return Ok(Carry::Unchanged);
+    }
+    // One of an earlier attempt, which was killed before it was written down.
+    new.dir.remove(new.name)?;
+    let to = new.dir.new_file(new.name)?;
+    let old = match old {
+        Some(spot) if spot.look()?.is_some() => Some((spot.dir.open_file(spot.name)?, spot)),
+        _ => None,
+    };
+    let mut ends_line = true;
+    if let Some((mut file, spot)) = old.as_ref().map(|(file, spot)| (file, spot)) {
+        let length = copy(&mut file, &to).map_err(disk::io("copy", &spot.dir.path_of(spot.name)))?;
+        ends_line = length == 0 || byte_at(file, length - 1).map_err(io("read"))? == Some(b'\n');
+    }
+    if !ends_line && byte_at(&from, came_with).map_err(io("read"))? != Some(b'\n') {
+        write(&to, b"\n").map_err(io("copy"))?;
+    }
+    from.seek(SeekFrom::Start(came_with)).map_err(io("read"))?;
+    copy(&mut (&from).take(seen.size.saturating_sub(came_with)), &to).map_err(io("copy"))?;
+    let like = old.as_ref().map_or(&from, |(file, _)| file);
+    attributes::copy(like, &to, &path)?;
+    sync_file(&to, &path)?;
+    new.dir.sync()?;
+    Ok(new.look()?.map_or(Carry::NoLog, Carry::Grown))
+}
+
+fn copy(from: &mut impl std::io::Read, mut to: &File) -> std::io::Result<u64> {
+    backup_store::fail_point::step("write", || std::io::copy(from, &mut to))
+}
+
+fn write(mut to: &File, bytes: &[u8]) -> std::io::Result<()> {
+    change("write", || {
+        to.write_all(bytes).map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO))
+    })
+    .map_err(Into::into)
+}
+
+fn byte_at(file: &File, at: u64) -> std::io::Result<Option<u8>> {
+    let mut byte = [0];
+    Ok((file.read_at(&mut byte, at)? == 1).then_some(byte[0]))
+}

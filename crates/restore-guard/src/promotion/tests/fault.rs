@@ -1,0 +1,37 @@
+//! Lets a system call fail, and takes the abilities of a good file system away.
+
+use rustix::io::Errno;
+use std::cell::Cell;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+    static FAILING: Cell<u64> = const { Cell::new(0) };
+    static ERROR: Cell<Errno> = const { Cell::new(Errno::IO) };
+    static PLAIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets the change with this number, counted from 1, fail. 0: none.
+pub(crate) fn fail_at(number: u64, error: Errno) {
+    CALLS.set(0);
+    FAILING.set(number);
+    ERROR.set(error);
+}
+
+/// How many changes there were since.
+pub(crate) fn calls() -> u64 {
+    CALLS.get()
+}
+
+/// Whether this thread's file systems know neither exchange nor move to a free name.
+pub(crate) fn set_plain(plain: bool) {
+    PLAIN.set(plain);
+}
+
+pub(crate) fn is_plain() -> bool {
+    PLAIN.get()
+}
+
+pub(crate) fn point() -> rustix::io::Result<()> {
+    CALLS.set(CALLS.get() + 1);
+    if CALLS.get() == FAILING.get() { Err(ERROR.get()) } else { Ok(()) }
+}

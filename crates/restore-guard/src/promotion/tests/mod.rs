@@ -1,0 +1,3 @@
+pub(super) mod fault;
+mod round;
+mod support;
