@@ -135,6 +135,30 @@ pub enum Error {
         /// The last copy in the store.
         stored: u64,
     },
+    /// A restore has shut the mutation lock, and its checks have not passed yet.
+    #[error("the mutation lock of {} is shut since {} by {} ({})", .0.subject, .0.since.to_rfc3339(), .0.by, .0.why)]
+    MutationLocked(Box<crate::ShutRecord>),
+    /// Something lies where a mutation lock is recorded, and cannot be read. It counts as shut.
+    #[error("what lies at {} is no mutation lock that can be read: {why}", path.display())]
+    MutationLockUnreadable {
+        /// Where it lies.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Somebody changes something, or shuts a lock, for longer than was waited.
+    #[error("somebody is changing the context: {} is locked", .0.display())]
+    MutationsBusy(PathBuf),
+    /// What was fetched is not what was proved.
+    #[error("the bytes of {id} that were fetched have the checksum {found}, and {proved} was proved")]
+    BytesChanged {
+        /// The snapshot.
+        id: String,
+        /// What was proved.
+        proved: backup_contract::Checksum,
+        /// What was fetched.
+        found: backup_contract::Checksum,
+    },
     /// The permission to replace live data has run out: what was proved then may not be what is there now.
     #[error("the permission to restore ran out at {}", valid_until.to_rfc3339())]
     PermitExpired {
@@ -266,6 +290,10 @@ impl Error {
             Self::ForeignTrail { .. } => "trail-foreign",
             Self::TrailDiverged { .. } => "trail-diverged",
             Self::TrailBehind { .. } => "trail-behind",
+            Self::MutationLocked(_) => "mutation-locked",
+            Self::MutationLockUnreadable { .. } => "mutation-lock-unreadable",
+            Self::MutationsBusy(_) => "mutations-busy",
+            Self::BytesChanged { .. } => "bytes-changed",
             Self::PermitExpired { .. } => "permit-expired",
             Self::NotPromotable { .. } => "not-promotable",
             Self::TargetChanged { .. } => "target-changed",
@@ -303,6 +331,16 @@ impl Error {
             }
             Self::TrailDiverged { .. } | Self::TrailBehind { .. } => {
                 Some("somebody changed the trail or its copies; 'si-backup audit verify' says where")
+            }
+            Self::MutationLocked(_) => Some(
+                "'si-backup guard status' says why; 'si-backup guard recheck' opens it when the checks pass",
+            ),
+            Self::MutationLockUnreadable { .. } => Some(
+                "it counts as shut; look at it, and open it with 'si-backup guard release --reason TEXT'",
+            ),
+            Self::MutationsBusy(_) => Some("wait until the deploy or the change is done, and run it again"),
+            Self::BytesChanged { .. } => {
+                Some("somebody changed it since it was verified: verify it again, or restore an older one")
             }
             Self::PermitExpired { .. } => Some("ask again: the snapshot is looked at anew"),
             Self::TargetChanged { .. } => Some("plan again, while nobody else writes there"),

@@ -10,6 +10,8 @@
 //! | how far a snapshot is proved | [`Standing`], level by level; every record that does not count has its [`WhyIgnored`] |
 //! | who did what, when | [`Trail`]: hash-chained lines on disk before the act, copied into the store, held against the copies |
 //! | keeping a snapshot whatever the counts say | [`Pins`] |
+//! | whether a snapshot may take the place of live data | [`decide`], of a [`RestoreRequest`] and [`Candidate`]s: a [`Refusal`], or in the end a [`Permit`] |
+//! | keeping others from changing what was restored until it is checked | [`MutationLock`], [`MutationPass`] |
 //! | all of that in the words of the policy | [`rehearsals_of`], [`drills_of`], [`trail_facts`] |
 //! | telling two contexts of one name apart | [`OriginId`], [`claim_origin`], [`Ledger::of_origin`] |
 //!
@@ -80,6 +82,7 @@ mod facts;
 mod gate;
 mod id;
 mod keys;
+mod lock;
 mod objects;
 mod origin;
 mod pins;
@@ -94,12 +97,16 @@ pub use evidence::{
     future_tolerance, pae,
 };
 pub use facts::{drills_of, rehearsals_of, trail_facts};
-pub use gate::{Grant, Permit};
+pub use gate::{
+    AcceptedLevel, Allowed, Announced, Candidate, Decision, Grant, LastVerified, Latest, Materialise,
+    Obstacle, PassedOver, Permit, Reason, Refusal, RestoreRequest, Wanted, decide,
+};
 pub use id::{OriginId, WriterId};
 pub use keys::{
     KeyId, PublishedWriter, PublishedWriters, TrustedWriters, WriterKey, WriterPublicKey, WriterRecord,
     publish_writer, published_writers,
 };
+pub use lock::{LockStanding, MutationLock, MutationPass, PassedChecks, ShutRecord};
 pub use origin::{Claim, OriginRecord, claim_origin, read_origin};
 pub use pins::{PinAction, PinRecord, PinSet, PinStanding, Pins};
 pub use promotion::{

@@ -39,6 +39,18 @@ impl Grant {
 ///
 /// Only the gate makes one, after the request is durable in the trail and the fetched bytes had the proved checksum; only
 /// promotion uses it up.
+///
+/// ```compile_fail
+/// fn make(grant: restore_guard::Grant) -> restore_guard::Permit {
+///     restore_guard::Permit(grant) // its field is nobody's
+/// }
+/// ```
+///
+/// ```compile_fail
+/// fn twice(permit: &restore_guard::Permit) -> restore_guard::Permit {
+///     permit.clone() // there is no second one
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Permit(Grant);
 
@@ -55,6 +67,11 @@ impl Permit {
             return Err(Error::PermitExpired { valid_until: self.0.valid_until });
         }
         Ok(self.0)
+    }
+
+    /// For the gate alone.
+    pub(super) const fn new(grant: Grant) -> Self {
+        Self(grant)
     }
 
     #[cfg(test)]

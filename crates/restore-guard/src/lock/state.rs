@@ -1,0 +1,382 @@
+use super::record::{ShutRecord, VERSION};
+use crate::{Error, Result, disk};
+use backup_contract::{CheckResult, Outcome, Subject};
+use backup_store::fail_point::step;
+use backup_store::{Clock, durable};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The file that orders changes and shutting.
+const ORDER: &str = "mutations.lock";
+
+/// The longest record that is read, in bytes.
+const LIMIT: u64 = 64 * 1024;
+
+/// How often a lock that others hold is tried again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The mutation locks of one context.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MutationLock {
+    dir: PathBuf,
+}
+
+/// Whether a lock is shut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockStanding {
+    /// Nobody has shut it.
+    Open,
+    /// Somebody has.
+    Shut(Box<ShutRecord>),
+    /// Something lies there that cannot be read: it counts as shut, for nobody knows why it is there.
+    Unreadable {
+        /// What lies there.
+        path: PathBuf,
+        /// Why it cannot be read.
+        why: String,
+    },
+}
+
+impl LockStanding {
+    /// Whether changes are to be refused.
+    #[must_use]
+    pub const fn is_shut(&self) -> bool {
+        !matches!(self, Self::Open)
+    }
+}
+
+/// Checks that were made, and that all passed: what opens a lock.
+///
+/// ```compile_fail
+/// fn without_a_check() -> restore_guard::PassedChecks {
+///     restore_guard::PassedChecks(()) // only passed checks make one
+/// }
+/// ```
+#[derive(Debug)]
+pub struct PassedChecks(());
+
+impl PassedChecks {
+    /// `None` where one failed, or none was made.
+    #[must_use]
+    pub fn of(checks: &[CheckResult]) -> Option<Self> {
+        (Outcome::of(checks) == Outcome::Passed).then_some(Self(()))
+    }
+}
+
+/// The right to change something, for as long as it is held: no lock that covers it is shut meanwhile.
+#[derive(Debug)]
+pub struct MutationPass {
+    file: File,
+}
+
+impl Drop for MutationPass {
+    fn drop(&mut self) {
+        // Not by closing it alone: a child that is just being started has a copy until it runs its program.
+        let _ = self.file.unlock();
+    }
+}
+
+impl MutationLock {
+    /// The locks that lie in the directory `dir`, which the first use makes: a context's `.si-backup`. Touches nothing.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// Whether the lock of a subject itself is shut.
+    ///
+    /// # Errors
+    /// [`Error::Io`], when it cannot be known.
+    pub fn standing(&self, subject: &Subject) -> Result<LockStanding> {
+        let path = self.record_path(subject);
+        let unreadable = |why: String| Ok(LockStanding::Unreadable { path: path.clone(), why });
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(no_follow());
+        let file = match options.open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(LockStanding::Open),
+            Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
+                return unreadable("it is a symbolic link".to_owned());
+            }
+            Err(e) => return Err(disk::io("read", &path)(e)),
+        };
+        let mut text = Vec::new();
+        if let Err(e) = file.take(LIMIT + 1).read_to_end(&mut text) {
+            return unreadable(e.to_string());
+        }
+        match serde_json::from_slice::<ShutRecord>(&text) {
+            Ok(record) if record.version > VERSION => unreadable(format!(
+                "it has format version {}, and this program knows {VERSION}",
+                record.version
+            )),
+            Ok(record) if record.subject == *subject => Ok(LockStanding::Shut(Box::new(record))),
+            Ok(record) => unreadable(format!("it is that of {}", record.subject)),
+            Err(e) => unreadable(e.to_string()),
+        }
+    }
+
+    /// The lock that keeps a subject from being changed: its own, or that of the context's state, which covers every app.
+    ///
+    /// # Errors
+    /// As for [`MutationLock::standing`].
+    pub fn covering(&self, subject: &Subject) -> Result<LockStanding> {
+        match self.standing(&Subject::State)? {
+            LockStanding::Open if *subject != Subject::State => self.standing(subject),
+            found => Ok(found),
+        }
+    }
+
+    /// Begins a change of a subject, unless a lock that covers it is shut. Waits at most `wait` for one that is just being
+    /// shut or opened.
+    ///
+    /// # Errors
+    /// [`Error::MutationLocked`] with who shut it and why; [`Error::MutationLockUnreadable`]; [`Error::MutationsBusy`];
+    /// [`Error::Io`].
+    pub fn enter(&self, subject: &Subject, clock: &dyn Clock, wait: Duration) -> Result<MutationPass> {
+        let file = self.order(clock, wait, Hold::Shared)?;
+        let pass = MutationPass { file };
+        match self.covering(subject)? {
+            LockStanding::Open => Ok(pass),
+            LockStanding::Shut(record) => Err(Error::MutationLocked(record)),
+            LockStanding::Unreadable { path, why } => Err(Error::MutationLockUnreadable { path, why }),
+        }
+    }
+
+    /// Shuts the lock of a subject, durably. On return no change that it covers is under way, and none can begin. One that
+    /// the same restore has shut already stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::MutationLocked`] when another restore has shut it; [`Error::MutationLockUnreadable`];
+    /// [`Error::MutationsBusy`] when a change is under way for longer than `wait`; [`Error::Io`].
+    pub fn shut(&self, record: &ShutRecord, clock: &dyn Clock, wait: Duration) -> Result<()> {
+        let held = MutationPass { file: self.order(clock, wait, Hold::Alone)? };
+        match self.covering(&record.subject)? {
+            LockStanding::Open => {}
+            LockStanding::Shut(found) if found.request == record.request => return Ok(()),
+            LockStanding::Shut(found) => return Err(Error::MutationLocked(found)),
+            LockStanding::Unreadable { path, why } => {
+                return Err(Error::MutationLockUnreadable { path, why });
+            }
+        }
+        let mut text = serde_json::to_vec_pretty(record)
+            .map_err(|source| Error::Encode { what: "a mutation lock", source })?;
+        text.push(b'\n');
+        durable::replace(&self.record_path(&record.subject), &text, disk::PRIVATE)?;
+        drop(held);
+        Ok(())
+    }
+
+    /// Opens the lock of a subject, because the checks after its restore have passed. Returns what it was shut by; `None`
+    /// when it was open.
+    ///
+    /// # Errors
+    /// [`Error::MutationLockUnreadable`], [`Error::MutationsBusy`], [`Error::Io`].
+    pub fn open(
+        &self,
+        subject: &Subject,
+        _because: &PassedChecks,
+        clock: &dyn Clock,
+        wait: Duration,
+    ) -> Result<Option<ShutRecord>> {
+        let held = MutationPass { file: self.order(clock, wait, Hold::Alone)? };
+        match self.standing(subject)? {
+            LockStanding::Open => Ok(None),
+            LockStanding::Unreadable { path, why } => Err(Error::MutationLockUnreadable { path, why }),
+            LockStanding::Shut(record) => {
+                self.remove(subject)?;
+                drop(held);
+                Ok(Some(*record))
+            }
+        }
+    }
+
+    /// Opens the lock of a subject because an operator says so, or because what it was shut for was taken back, whatever
+    /// lies there. Who does this writes down why, before.
+    ///
+    /// # Errors
+    /// [`Error::MutationsBusy`], [`Error::Io`].
+    pub fn release(&self, subject: &Subject, clock: &dyn Clock, wait: Duration) -> Result<LockStanding> {
+        let held = MutationPass { file: self.order(clock, wait, Hold::Alone)? };
+        let standing = self.standing(subject)?;
+        if standing.is_shut() {
+            self.remove(subject)?;
+        }
+        drop(held);
+        Ok(standing)
+    }
+
+    fn remove(&self, subject: &Subject) -> Result<()> {
+        let path = self.record_path(subject);
+        step("unlink", || std::fs::remove_file(&path)).map_err(disk::io("remove", &path))?;
+        Ok(durable::sync_dir(&self.dir)?)
+    }
+
+    fn record_path(&self, subject: &Subject) -> PathBuf {
+        self.dir.join(match subject {
+            Subject::State => "lock-state.json".to_owned(),
+            Subject::App(slug) => format!("lock-app-{slug}.json"),
+        })
+    }
+
+    /// Takes the file that orders changes and shutting.
+    fn order(&self, clock: &dyn Clock, wait: Duration, hold: Hold) -> Result<File> {
+        durable::create_dir_all(&self.dir, 0o700)?;
+        refuse_link(&self.dir)?;
+        let path = self.dir.join(ORDER);
+        let mut options = OpenOptions::new();
+        options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(disk::PRIVATE)
+            .custom_flags(no_follow());
+        let file = step("create", || options.open(&path)).map_err(disk::io("open", &path))?;
+        let began = clock.monotonic();
+        loop {
+            let tried = match hold {
+                Hold::Shared => file.try_lock_shared(),
+                Hold::Alone => file.try_lock(),
+            };
+            match tried {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if clock.monotonic().saturating_sub(began) < wait => {
+                    clock.sleep(LOOK)
+                }
+                Err(TryLockError::WouldBlock) => return Err(Error::MutationsBusy(path)),
+                Err(TryLockError::Error(e)) => return Err(disk::io("lock", &path)(e)),
+            }
+        }
+    }
+}
+
+/// How the file is held.
+#[derive(Debug, Clone, Copy)]
+enum Hold {
+    Shared,
+    Alone,
+}
+
+fn no_follow() -> i32 {
+    // The bits of open(2) fit: they are an int there.
+    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
+}
+
+/// A link in the place of the directory leads to locks that nobody else looks at.
+fn refuse_link(dir: &Path) -> Result<()> {
+    let meta = std::fs::symlink_metadata(dir).map_err(disk::io("look at", dir))?;
+    if meta.is_dir() {
+        return Ok(());
+    }
+    Err(Error::MutationLockUnreadable { path: dir.to_owned(), why: "it is no directory".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use std::time::Instant;
+
+    #[derive(Debug)]
+    struct Real(Instant);
+
+    impl Clock for Real {
+        fn monotonic(&self) -> Duration {
+            self.0.elapsed()
+        }
+
+        fn sleep(&self, duration: Duration) {
+            std::thread::sleep(duration);
+        }
+    }
+
+    fn record(subject: &Subject, request: char) -> ShutRecord {
+        let request = format!("sha256:{}", request.to_string().repeat(64)).parse().unwrap();
+        ShutRecord::new(subject.clone(), DateTime::UNIX_EPOCH, "ada@host", "host", "restore", request)
+    }
+
+    fn passed() -> PassedChecks {
+        let check = CheckResult { name: "x".into(), ok: true, detail: String::new(), duration_ms: 0 };
+        PassedChecks::of(&[check]).unwrap()
+    }
+
+    #[test]
+    fn a_shut_lock_refuses_changes_and_says_who_shut_it_until_checks_open_it() {
+        let home = tempfile::tempdir().unwrap();
+        let (lock, clock) = (MutationLock::new(home.path().join(".si-backup")), Real(Instant::now()));
+        let shop: Subject = "app:shop".parse().unwrap();
+        drop(lock.enter(&shop, &clock, Duration::ZERO).unwrap());
+        lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap();
+        for subject in [&Subject::State, &shop] {
+            let refused = lock.enter(subject, &clock, Duration::ZERO).unwrap_err();
+            assert!(matches!(&refused, Error::MutationLocked(found) if found.by == "ada@host"), "{refused}");
+        }
+        // The same restore may go on; another one may not begin.
+        lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap();
+        let other = lock.shut(&record(&Subject::State, '2'), &clock, Duration::ZERO).unwrap_err();
+        assert_eq!(other.code(), "mutation-locked");
+        assert!(
+            lock.shut(&record(&shop, '2'), &clock, Duration::ZERO).is_err(),
+            "the state's covers the app"
+        );
+        assert!(lock.open(&Subject::State, &passed(), &clock, Duration::ZERO).unwrap().is_some());
+        drop(lock.enter(&shop, &clock, Duration::ZERO).unwrap());
+        // That of an app covers nothing else.
+        lock.shut(&record(&shop, '3'), &clock, Duration::ZERO).unwrap();
+        drop(lock.enter(&Subject::State, &clock, Duration::ZERO).unwrap());
+        assert!(lock.enter(&shop, &clock, Duration::ZERO).is_err());
+        assert!(lock.release(&shop, &clock, Duration::ZERO).unwrap().is_shut());
+        assert_eq!(lock.standing(&shop).unwrap(), LockStanding::Open);
+    }
+
+    #[test]
+    fn it_is_shut_only_when_no_change_is_under_way() {
+        let home = tempfile::tempdir().unwrap();
+        let (lock, clock) = (MutationLock::new(home.path()), Real(Instant::now()));
+        let pass = lock.enter(&Subject::State, &clock, Duration::ZERO).unwrap();
+        let busy = lock.shut(&record(&Subject::State, '1'), &clock, Duration::from_millis(50)).unwrap_err();
+        assert_eq!(busy.code(), "mutations-busy");
+        assert_eq!(lock.standing(&Subject::State).unwrap(), LockStanding::Open);
+        drop(pass);
+        lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_read_counts_as_shut() {
+        let home = tempfile::tempdir().unwrap();
+        let (lock, clock) = (MutationLock::new(home.path()), Real(Instant::now()));
+        let path = home.path().join("lock-state.json");
+        let newer =
+            serde_json::to_string(&ShutRecord { version: 2, ..record(&Subject::State, '1') }).unwrap();
+        let other = serde_json::to_string(&record(&"app:shop".parse().unwrap(), '1')).unwrap();
+        for text in ["", "{", &newer, &other] {
+            std::fs::write(&path, text).unwrap();
+            let refused = lock.enter(&Subject::State, &clock, Duration::ZERO).unwrap_err();
+            assert_eq!(refused.code(), "mutation-lock-unreadable", "{text}");
+            assert!(lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).is_err());
+            assert!(lock.open(&Subject::State, &passed(), &clock, Duration::ZERO).is_err());
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/nowhere", &path).unwrap();
+        assert!(lock.standing(&Subject::State).unwrap().is_shut());
+    }
+
+    #[test]
+    fn nothing_checked_or_one_failed_opens_nothing() {
+        let check = |ok| CheckResult { name: "x".into(), ok, detail: String::new(), duration_ms: 0 };
+        assert!(PassedChecks::of(&[]).is_none());
+        assert!(PassedChecks::of(&[check(true), check(false)]).is_none());
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_directory_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::create_dir(home.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink(home.path().join("elsewhere"), home.path().join("dir")).unwrap();
+        let (lock, clock) = (MutationLock::new(home.path().join("dir")), Real(Instant::now()));
+        assert!(lock.enter(&Subject::State, &clock, Duration::ZERO).is_err());
+        assert!(lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).is_err());
+    }
+}
