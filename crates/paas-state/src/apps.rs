@@ -15,6 +15,8 @@ pub struct DeployedApp {
     pub slug: AppSlug,
     /// The release that is running; `None` when none is.
     pub current_release: Option<String>,
+    /// The directory on its target that its releases lie in; `None` where the state does not say.
+    pub remote_dir: Option<String>,
 }
 
 /// The apps that the context's deployments name, by slug. No file is an empty store.
@@ -50,7 +52,8 @@ fn of_entry(slug: &str, app: &Value) -> Result<DeployedApp> {
         Some(_) => return Err(malformed("the current release is no text")),
     };
     let slug = AppSlug::new(slug).map_err(|e| Error::malformed(DEPLOYMENTS, &e))?;
-    Ok(DeployedApp { slug, current_release })
+    let remote_dir = app.get("current_remote_dir").and_then(Value::as_str).filter(|dir| !dir.is_empty());
+    Ok(DeployedApp { slug, current_release, remote_dir: remote_dir.map(str::to_owned) })
 }
 
 #[cfg(test)]

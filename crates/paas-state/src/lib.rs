@@ -11,6 +11,7 @@
 //! | what goes again | [`Purge`] |
 //! | proving, and opening again | [`UnverifiedBundle`] → [`VerifiedBundle`] or [`StagedTree`], with [`Identities`] |
 //! | what changed | [`Side::compare`] |
+//! | which files a restore replaces | [`spoken_for`] |
 //! | keeping events that a restore would lose | [`carry_events_into`], [`carry_events_from`] |
 //! | whether the secrets that it refers to are still the same | [`VaultPrints`], [`compare_vault`] |
 //! | the apps that a context runs | [`deployed_apps`] |
@@ -31,6 +32,7 @@ mod diff;
 mod encryption;
 mod error;
 mod events;
+mod foreign;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -44,6 +46,7 @@ mod open;
 mod path;
 mod purge;
 mod record;
+mod restored;
 mod scan;
 mod seal;
 mod stable;
@@ -61,12 +64,14 @@ pub use diff::{Change, Difference, KeyChange, Side, is_store};
 pub use encryption::{Identities, Recipients};
 pub use error::{BundleFault, Error};
 pub use events::{Event, append_event, newest_events};
+pub use foreign::foreign_files;
 pub use inventory::{Entry, Inventory};
 pub use layout::{AUDIT_LOG, Class, OWN_DIRECTORY, OptionalTree, PROTECTED, Shape};
 pub use manifest::{AllowedSecret, FileEntry, LeftOut, MANIFEST_FORMAT, MANIFEST_VERSION, Manifest};
 pub use path::StatePath;
 pub use purge::{Consent, Fate, Purge, Purged, Purges, lock_of};
 pub use record::{RECORD_FORMAT, RECORD_VERSION, Record, bundle_key, objects_of, prefix_of, record_key};
+pub use restored::spoken_for;
 pub use scan::AllowList;
 pub use stable::Patience;
 pub use unpack::{StagedTree, Staging};

@@ -11,6 +11,7 @@
 //! | who did what, when | [`Trail`]: hash-chained lines on disk before the act, copied into the store, held against the copies |
 //! | keeping a snapshot whatever the counts say | [`Pins`] |
 //! | whether a snapshot may take the place of live data | [`decide`], of a [`RestoreRequest`] and [`Candidate`]s: a [`Refusal`], or in the end a [`Permit`] |
+//! | what is asked before it is opened | [`Check`], [`ask`] |
 //! | keeping others from changing what was restored until it is checked | [`MutationLock`], [`MutationPass`] |
 //! | all of that in the words of the policy | [`rehearsals_of`], [`drills_of`], [`trail_facts`] |
 //! | telling two contexts of one name apart | [`OriginId`], [`claim_origin`], [`Ledger::of_origin`] |
@@ -75,6 +76,7 @@
 //! # }
 //! ```
 
+mod checks;
 mod disk;
 mod error;
 mod evidence;
@@ -90,6 +92,7 @@ mod promotion;
 mod stamp;
 mod trail;
 
+pub use checks::{Check, CheckKind, ask};
 pub use error::Error;
 pub use evidence::{
     Envelope, Evidence, EvidenceRecord, IN_TOTO, Ignored, Ledger, LevelStanding, Newest, PREDICATE_TYPE,

@@ -186,6 +186,35 @@ pub enum CliError {
         /// What would do without, where something would.
         otherwise: Option<&'static str>,
     },
+    /// The gate lets a restore not through.
+    #[error("{id} is not restored: {}", codes.join(", "))]
+    RestoreRefused {
+        /// What was to be restored.
+        id: String,
+        /// The code of each reason.
+        codes: Vec<&'static str>,
+        /// The command that would be let through.
+        use_instead: Option<String>,
+    },
+    /// What would be replaced was shown, and nobody has agreed.
+    #[error("nothing was changed: the command line does not say --force")]
+    ForceRequired,
+    /// A restore stands half-way: what is live is neither the old nor the new.
+    #[error("a restore of {id} by {operator} is {phase}")]
+    RestorePending {
+        /// Of which snapshot.
+        id: String,
+        /// By whom.
+        operator: String,
+        /// How far it is, in a word.
+        phase: &'static str,
+    },
+    /// The checks after a restore have not all passed.
+    #[error("not every check passed: the mutation lock stays shut")]
+    ChecksFailed,
+    /// What a restore replaced is still needed: its checks have not passed.
+    #[error("what was replaced is kept while the mutation lock is shut")]
+    LockStillShut,
     /// This home has no key to sign evidence with.
     #[error("there is no signing key at {}", .0.display())]
     NoSigningKey(PathBuf),
@@ -289,6 +318,11 @@ impl CliError {
             Self::NotProved { .. } => "verification-failed",
             Self::ForeignIdentity(_) => "identity-not-a-recipient",
             Self::NoIdentity { .. } => "no-identity",
+            Self::RestoreRefused { .. } => "restore-refused",
+            Self::ForceRequired => "force-required",
+            Self::RestorePending { .. } => "restore-pending",
+            Self::ChecksFailed => "checks-failed",
+            Self::LockStillShut => "lock-still-shut",
             Self::NoSigningKey(_) => "signing-key-missing",
             Self::Pack(e) => e.code(),
             Self::NoProject(_) => "compose-unreadable",
@@ -348,6 +382,25 @@ impl CliError {
             Self::NoSnapshot(_) => Some("'si-backup list' prints the ids".into()),
             Self::NothingThere { .. } => Some("make one with 'si-backup run --state'".into()),
             Self::Ambiguous { candidates, .. } => Some(format!("it could be {}", candidates.join(", "))),
+            Self::RestoreRefused { use_instead: Some(command), .. } => {
+                Some(format!("the last verified one is restored by '{command}', or by --or-last-verified"))
+            }
+            Self::RestoreRefused { codes, .. } if codes.contains(&"restore-pending") => Some(
+                "end the earlier restore with 'si-backup restore confirm' or 'si-backup restore undo --force'".into(),
+            ),
+            Self::RestoreRefused { .. } => Some(
+                "mend what each reason names: 'si-backup verify ID' proves a snapshot; on a rebuilt host give the checksum of the recovery sheet with --checksum".into(),
+            ),
+            Self::ForceRequired => Some("look at the plan; the same command with --force does it".into()),
+            Self::RestorePending { .. } => Some(
+                "'si-backup restore resume' finishes it, 'si-backup restore undo --force' puts everything back".into(),
+            ),
+            Self::ChecksFailed => Some(
+                "mend what failed and run 'si-backup guard recheck'; or 'si-backup restore undo --force'; or 'si-backup guard release --reason TEXT'".into(),
+            ),
+            Self::LockStillShut => Some(
+                "'si-backup guard recheck' opens it when the checks pass, 'si-backup guard release --reason TEXT' in any case".into(),
+            ),
             Self::Busy(_) | Self::Verifying(_) => Some("wait for it with --lock-wait 5m".into()),
             Self::ForeignOrigin { context, .. } => Some(format!(
                 "if this is that context after a loss, put the 'origin' of origin/{context}.json in the store into the \
@@ -403,6 +456,7 @@ impl CliError {
             | Self::Ambiguous { .. }
             | Self::NoIdentity { .. }
             | Self::NoSigningKey(_)
+            | Self::ForceRequired
             | Self::ForeignIdentity(_)
             | Self::RepoState(_)
             | Self::StoreEmptied { .. }
@@ -410,8 +464,10 @@ impl CliError {
             Self::DeletionsFailed(_) => 3,
             Self::Findings { .. } | Self::ServerFindings { .. } | Self::ContractFindings { .. } => 10,
             Self::NotPushed { .. } | Self::TimedOut(_) => 14,
-            Self::NothingThere { .. } | Self::NotProved { .. } => 12,
-            Self::Busy(_) | Self::Verifying(_) | Self::LostLease(_) => 11,
+            Self::NothingThere { .. } | Self::NotProved { .. } | Self::ChecksFailed => 12,
+            Self::RestoreRefused { codes, .. } if codes.iter().all(|code| LOCKED.contains(code)) => 11,
+            Self::RestoreRefused { .. } | Self::LockStillShut => 13,
+            Self::Busy(_) | Self::Verifying(_) | Self::LostLease(_) | Self::RestorePending { .. } => 11,
             Self::Interrupted(signal) => u8::try_from(128 + signal).unwrap_or(1),
             Self::Io { .. } => 1,
             Self::Store(e) => of_code(e.code()),
@@ -433,6 +489,9 @@ impl CliError {
         }
     }
 }
+
+/// Reasons to refuse a restore that are over when somebody else is done: nothing is wrong with the snapshot.
+const LOCKED: [&str; 3] = ["lock-shut", "run-active", "restore-pending"];
 
 /// The libraries' errors may grow; what is not named here is a plain failure.
 fn of_code(code: &str) -> u8 {
@@ -477,7 +536,14 @@ fn of_code(code: &str) -> u8 {
         | "not-run"
         | "outcome-unknown"
         | "engine-version-unknown" => 14,
-        "lease-held" | "lease-lost" => 11,
+        "lease-held"
+        | "lease-lost"
+        | "mutation-locked"
+        | "mutation-lock-unreadable"
+        | "mutations-busy"
+        | "restore-running" => 11,
+        "no-restore" => 2,
+        "live-changed" | "kept-missing" | "permit-expired" | "bytes-changed" | "target-changed" => 13,
         "object-corrupt"
         | "object-not-found"
         | "bundle-refused"

@@ -61,6 +61,12 @@ impl Home {
         self.0.join("identity.txt")
     }
 
+    /// The public keys of writers whose evidence counts since this home took a context over, a line each.
+    #[must_use]
+    pub fn recovered_writers(&self) -> PathBuf {
+        self.0.join("recovered-writers.txt")
+    }
+
     /// The key that signs this host's evidence.
     #[must_use]
     pub fn signing_key(&self) -> PathBuf {

@@ -284,8 +284,14 @@ impl<'w> Session<'w> {
     /// # Errors
     /// [`CliError::Guard`].
     pub fn trusted(&self) -> Result<TrustedWriters, CliError> {
-        let named =
-            TrustedWriters::parse(self.context_settings()?.trusted_writers.iter().map(String::as_str))?;
+        let path = self.home.recovered_writers();
+        let recovered = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == ErrorKind::NotFound => String::new(),
+            Err(source) => return Err(CliError::Io { operation: "read", path, source }),
+        };
+        let named = self.context_settings()?.trusted_writers.iter().map(String::as_str);
+        let named = TrustedWriters::parse(named.chain(recovered.lines().filter(|line| !line.is_empty())))?;
         let own = match self.home.open_signing_key() {
             Ok(key) => Some(key.public()),
             Err(CliError::NoSigningKey(_)) => None,

@@ -7,9 +7,9 @@ mod verbs;
 pub use global::{ColorChoice, GlobalArgs, ProgressChoice};
 pub use retention::{ApplyArgs, ForecastArgs, PlanArgs, PolicyArgs, RetentionCommand, SourceArgs};
 pub use verbs::{
-    AuditCommand, Command, ContractArgs, DiffArgs, EventsCommand, ExtractArgs, InitArgs, KitArgs, ListArgs,
-    PinArgs, PolicyFormat, PolicyStatusArgs, RunArgs, ShowArgs, StateArgs, StatusArgs, SubjectArgs,
-    UnpinArgs, VerifyArgs,
+    AppCommand, AuditCommand, Command, ContractArgs, DiffArgs, EventsCommand, ExtractArgs, GuardCommand,
+    InitArgs, KitArgs, ListArgs, PinArgs, PolicyFormat, PolicyStatusArgs, RestoreArgs, RestoreStep, RunArgs,
+    ShowArgs, StateArgs, StatusArgs, SubjectArgs, UndoArgs, UnpinArgs, VerifyArgs,
 };
 
 use clap::Parser;
@@ -28,9 +28,10 @@ Examples:
   si-backup run --state                           make a backup, and prove it
   si-backup list                                  what there is, and how far it is proved
   si-backup extract LATEST --state --into /tmp/s  unpack into a new directory
+  si-backup restore --state --from LATEST --force bring it back into the live place
 
 Exit codes: 0 done, 1 failed, 2 usage or settings, 3 done in part, 10 findings, 11 locked,
-12 not restorable or not verified, 14 the engine failed, 130 and 143 interrupted."
+12 not restorable or not verified, 13 restore refused, 14 the engine failed, 130 and 143 interrupted."
 )]
 pub struct Cli {
     /// Options that every command takes.

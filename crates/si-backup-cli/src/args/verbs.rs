@@ -1,7 +1,7 @@
 use super::{ApplyArgs, RetentionCommand};
 use crate::{CliError, Mode, Report, Rows};
 use backup_contract::pack::Pack;
-use backup_contract::{AppSlug, Level};
+use backup_contract::{AppSlug, Checksum, Level};
 use clap::{Args, Subcommand};
 use paas_state::OptionalTree;
 use std::path::PathBuf;
@@ -31,6 +31,14 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Unpack a snapshot into a new or empty directory
     Extract(ExtractArgs),
+    /// Bring a proved snapshot back into the live place
+    Restore(RestoreArgs),
+    /// Look at the mutation lock that a restore has shut, and open it
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  si-backup guard check || exit   # before a deploy\n  si-backup guard recheck"
+    )]
+    Guard(GuardCommand),
     /// Keep a snapshot, whatever the retention says
     Pin(PinArgs),
     /// Take a pin back
@@ -46,6 +54,9 @@ pub enum Command {
     /// Look at the audit trail
     #[command(subcommand, after_help = "Examples:\n  si-backup audit list\n  si-backup audit verify")]
     Audit(AuditCommand),
+    /// Look at the apps of the context
+    #[command(subcommand, after_help = "Example:\n  si-backup app status --app shop")]
+    App(AppCommand),
     /// Look at the events of the context
     #[command(subcommand, after_help = "Example:\n  si-backup events list --limit 50")]
     Events(EventsCommand),
@@ -79,6 +90,7 @@ pub struct StateArgs {
 Examples:
   si-backup init --store file:///srv/backups/si
   si-backup init --store file:///srv/backups/si --recipient age1... --recipient age1...
+  si-backup init --recover --store file:///srv/backups/si --identity /media/usb/identity.txt
 
 Without --recipient an age identity is made on this host. Add a second recipient whose identity is
 kept away from the host: a backup that only the lost host could open is no backup.")]
@@ -94,8 +106,17 @@ pub struct InitArgs {
     #[command(flatten)]
     pub bucket: BucketArgs,
     /// Who can open the backups, age1...; may be given several times
-    #[arg(long, value_name = "RECIPIENT")]
+    #[arg(long, value_name = "RECIPIENT", conflicts_with = "recover")]
     pub recipient: Vec<String>,
+    /// After the loss of the host: take over what the store holds, with the settings that are sealed there
+    #[arg(long, requires = "store", requires = "identity")]
+    pub recover: bool,
+    /// The identity file that opens the backups
+    #[arg(long, value_name = "FILE", requires = "recover")]
+    pub identity: Option<PathBuf>,
+    /// The public key of a writer whose evidence counts, from the recovery sheet; may be given several times
+    #[arg(long, value_name = "KEY", requires = "recover")]
+    pub trust: Vec<String>,
 }
 
 /// How a bucket is reached. No credentials: those are in a file, or where any AWS SDK finds them.
@@ -294,6 +315,121 @@ pub struct ExtractArgs {
     pub until: Option<Point>,
 }
 
+/// Arguments of `restore`.
+#[derive(Debug, Clone, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
+Examples:
+  si-backup restore --state --from LATEST --dry-run         what would be done, or why not
+  si-backup restore --state --from LATEST --or-last-verified --force
+  si-backup restore --state --from state-20261123 --checksum sha256:... --force
+  si-backup restore undo --force                            put everything back
+  si-backup restore confirm                                 drop what was kept for that
+
+A snapshot is let through when its evidence is of the level that the settings ask for ('gate'), fresh enough, by a
+trusted writer and over the bytes that are fetched. Every refusal says why, and which snapshot would be let through:
+exit code 13. What is replaced is kept until 'restore confirm'; the mutation lock is shut until the checks pass."
+)]
+pub struct RestoreArgs {
+    /// Go on with a restore, or take it back
+    #[command(subcommand)]
+    pub step: Option<RestoreStep>,
+    /// Which subject
+    #[command(flatten)]
+    pub subject: SubjectArgs,
+    /// The snapshot: its id, a unique beginning of it, or LATEST
+    #[arg(long, value_name = "ID|LATEST", required = true)]
+    pub from: Option<String>,
+    /// Refuse it unless it has this checksum, such as that of the recovery sheet. It is believed where nobody who is
+    /// trusted has said a word about the snapshot
+    #[arg(long, value_name = "CHECKSUM")]
+    pub checksum: Option<Checksum>,
+    /// Where the snapshot is not let through, take the last verified one
+    #[arg(long, conflicts_with = "checksum")]
+    pub or_last_verified: bool,
+    /// Ask for this level of verification only, this once; never below what some snapshot has
+    #[arg(long, value_name = "LEVEL", requires = "reason")]
+    pub accept_level: Option<Level>,
+    /// Why
+    #[arg(long, value_name = "TEXT", requires = "accept_level")]
+    pub reason: Option<String>,
+    /// Show what would be done, or every reason why not; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Really replace what is live
+    #[arg(long, conflicts_with = "dry_run")]
+    pub force: bool,
+}
+
+/// What becomes of a restore that was begun.
+#[derive(Debug, Clone, Subcommand)]
+pub enum RestoreStep {
+    /// Finish a restore, or the undoing of one, that was interrupted
+    #[command(after_help = "Example:\n  si-backup restore resume")]
+    Resume(StateArgs),
+    /// Put back what a restore has replaced
+    #[command(after_help = "Example:\n  si-backup restore undo --force")]
+    Undo(UndoArgs),
+    /// Drop what was kept for undoing a restore: there is no way back then
+    #[command(after_help = "Example:\n  si-backup restore confirm")]
+    Confirm(StateArgs),
+}
+
+/// Arguments of `restore undo`.
+#[derive(Debug, Clone, Args)]
+pub struct UndoArgs {
+    /// Which subject
+    #[command(flatten)]
+    pub subject: StateArgs,
+    /// Really replace what is live
+    #[arg(long)]
+    pub force: bool,
+    /// Also where files were written since the restore: what was written is taken away
+    #[arg(long, requires = "force")]
+    pub discard_writes: bool,
+}
+
+/// What to do with the mutation lock.
+#[derive(Debug, Clone, Subcommand)]
+pub enum GuardCommand {
+    /// Show which locks are shut, since when, by whom and why
+    #[command(after_help = "Example:\n  si-backup guard status --json | jq '.data[] | select(.shut)'")]
+    Status,
+    /// Exit with 11 when the lock is shut: for scripts, before a deploy or a change of secrets
+    #[command(after_help = "Example:\n  si-backup guard check --app shop && si paas deploy shop")]
+    Check {
+        /// The app that is to be changed [default: the state of the context]
+        #[arg(long, value_name = "SLUG")]
+        app: Option<AppSlug>,
+    },
+    /// Run the checks after a restore again, and open the lock when they pass
+    #[command(after_help = "Example:\n  si-backup guard recheck")]
+    Recheck,
+    /// Open the lock whatever the checks say; audited
+    #[command(
+        after_help = "Example:\n  si-backup guard release --reason 'shop is rolled back by hand, ticket 812'"
+    )]
+    Release {
+        /// Why
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// What to ask about an app.
+#[derive(Debug, Clone, Subcommand)]
+pub enum AppCommand {
+    /// Show which release is expected to run, and which one does
+    #[command(after_help = "Example:\n  si-backup app status --app shop")]
+    Status {
+        /// The app [default: every app of the context]
+        #[arg(long, value_name = "SLUG")]
+        app: Option<AppSlug>,
+    },
+}
+
 /// Arguments of `pin`.
 #[derive(Debug, Clone, Args)]
 #[command(
@@ -412,6 +548,7 @@ impl Command {
         let is_dry = matches!(
             self,
             Self::Run(RunArgs { dry_run: true, .. })
+                | Self::Restore(RestoreArgs { step: None, force: false, .. })
                 | Self::Retention(
                     RetentionCommand::Plan(_) | RetentionCommand::Apply(ApplyArgs { yes: false, .. })
                 )
@@ -444,6 +581,17 @@ impl Command {
             Self::Diff(_) => "backup diff",
             Self::Verify(_) => "backup verify",
             Self::Extract(_) => "backup extract",
+            Self::Restore(args) => match &args.step {
+                None => "backup restore",
+                Some(RestoreStep::Resume(_)) => "backup restore resume",
+                Some(RestoreStep::Undo(_)) => "backup restore undo",
+                Some(RestoreStep::Confirm(_)) => "backup restore confirm",
+            },
+            Self::Guard(GuardCommand::Status) => "backup guard status",
+            Self::Guard(GuardCommand::Check { .. }) => "backup guard check",
+            Self::Guard(GuardCommand::Recheck) => "backup guard recheck",
+            Self::Guard(GuardCommand::Release { .. }) => "backup guard release",
+            Self::App(AppCommand::Status { .. }) => "backup app status",
             Self::Pin(_) => "backup pin",
             Self::Unpin(_) => "backup unpin",
             Self::Retention(RetentionCommand::Plan(_)) => "backup retention plan",

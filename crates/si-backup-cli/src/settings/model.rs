@@ -425,6 +425,18 @@ pub struct CheckSettings {
     /// With this status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expect: Option<u16>,
+    /// And with this text in its body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// How often a URL, an address or a command is tried until it answers as it should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// How long to wait between two attempts.
+    #[serde(default, with = "optional_humantime", skip_serializing_if = "Option::is_none")]
+    pub every: Option<Duration>,
+    /// How long an attempt may take.
+    #[serde(default, with = "optional_humantime", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
     /// An address that must accept connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tcp: Option<String>,
@@ -448,6 +460,25 @@ fn first_profile() -> &'static Profile {
 
 fn a_week() -> Duration {
     Duration::from_hours(7 * 24)
+}
+
+/// A duration that may be missing, as people write it.
+mod optional_humantime {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::time::Duration;
+
+    #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => to.collect_str(&humantime::format_duration(*duration)),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| humantime::parse_duration(&text).map_err(D::Error::custom)).transpose()
+    }
 }
 
 /// A profile by its name.

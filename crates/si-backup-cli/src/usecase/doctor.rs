@@ -1,11 +1,13 @@
 use super::app;
+use super::restore::Place;
 use crate::report::{finding_lines, message_of, row};
 use crate::view::DoctorRow;
 use crate::{CliError, Judge, Report, Rows, Session, Shelf};
-use backup_contract::{Finding, Place, Severity};
+use backup_contract::{Finding, Place as At, Severity, Subject};
 use backup_store::{Store, Transport, WriteOnceKeeper};
 use chrono::TimeDelta;
-use paas_state::{Patience, Reading, Unwatched};
+use paas_state::{Patience, Reading, Unwatched, foreign_files};
+use restore_guard::LockStanding;
 use serde_json::json;
 use std::fmt::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -15,28 +17,7 @@ const LEFTOVER_AGE: TimeDelta = TimeDelta::hours(24);
 
 /// Checks host, settings, keys, store and state, and says everything that it finds at once.
 pub(super) fn doctor(session: &Session<'_>) -> Report {
-    let mut checks = Checks::default();
-    checks.add("state-root", state_root(session));
-    checks.add("context", context(session));
-    checks.add("settings", settings(session));
-    if session.context_settings().is_ok() {
-        checks.add("encryption", encryption(session));
-        checks.add("keys", keys(session));
-        match session.open_store() {
-            Err(e) => checks.add("store", Err(e)),
-            Ok(store) => {
-                checks.add("store", about_store(session, &*store));
-                // As data too, whatever was found about it.
-                if let (Some(row), Ok(can)) =
-                    (checks.rows.iter_mut().rfind(|row| row.name == "store"), store.capabilities())
-                {
-                    row.capabilities = Some(json!(can));
-                }
-                checks.add("snapshots", snapshots(session, &*store));
-                checks.add("trail", trail(session, &*store));
-            }
-        }
-    }
+    let mut checks = about_the_state(session);
     let apps = session.context_settings().map(|settings| settings.apps.keys().cloned().collect::<Vec<_>>());
     for app in apps.unwrap_or_default() {
         checks.add(&format!("app {app}"), app::diagnose(session, &app));
@@ -58,6 +39,38 @@ pub(super) fn doctor(session: &Session<'_>) -> Report {
         message: format!("{} to mend", crate::view::count(count, "thing", "things")),
         hint: "each says what to do about it",
     })
+}
+
+/// What is wrong with everything but the apps: what must be well before a restored state may be changed again.
+pub(super) fn of_the_state(session: &Session<'_>) -> Vec<Finding> {
+    about_the_state(session).findings
+}
+
+fn about_the_state(session: &Session<'_>) -> Checks {
+    let mut checks = Checks::default();
+    checks.add("state-root", state_root(session));
+    checks.add("context", context(session));
+    checks.add("restores", restores(session));
+    checks.add("settings", settings(session));
+    if session.context_settings().is_ok() {
+        checks.add("encryption", encryption(session));
+        checks.add("keys", keys(session));
+        match session.open_store() {
+            Err(e) => checks.add("store", Err(e)),
+            Ok(store) => {
+                checks.add("store", about_store(session, &*store));
+                // As data too, whatever was found about it.
+                if let (Some(row), Ok(can)) =
+                    (checks.rows.iter_mut().rfind(|row| row.name == "store"), store.capabilities())
+                {
+                    row.capabilities = Some(json!(can));
+                }
+                checks.add("snapshots", snapshots(session, &*store));
+                checks.add("trail", trail(session, &*store));
+            }
+        }
+    }
+    checks
 }
 
 /// What a check found, and what it says when it found nothing.
@@ -89,7 +102,7 @@ pub(in crate::usecase) fn of_error(name: &str, error: &CliError) -> Finding {
     Finding::new(
         error.code(),
         Severity::Error,
-        Place::of(name),
+        At::of(name),
         format!("did not pass: {}", message_of(error)),
         error.hint(),
     )
@@ -120,7 +133,7 @@ fn context(session: &Session<'_>) -> Checked {
         findings.push(Finding::new(
             "unexpected-entry",
             Severity::Info,
-            Place::of(&entry.path),
+            At::of(&entry.path),
             entry.reason,
             "it is in no backup; remove it if nobody needs it",
         ));
@@ -134,6 +147,69 @@ fn context(session: &Session<'_>) -> Checked {
     ))
 }
 
+/// What restores have left, and whether the mutation lock is shut.
+fn restores(session: &Session<'_>) -> Checked {
+    let place = Place::open(session)?;
+    let mut findings = Vec::new();
+    let mut add = |code, severity, detail: String, hint: &str| {
+        findings.push(Finding::new(code, severity, At::of(".si-backup"), detail, hint));
+    };
+    let kept = place.journal().pending()?;
+    if let Some(pending) = place.half_way()? {
+        add(
+            "restore-pending",
+            Severity::Error,
+            format!(
+                "holds a restore of {} by {} that is {}: what is live is neither the old nor the new",
+                pending.grant.id,
+                pending.grant.operator,
+                pending.phase.word()
+            ),
+            "'si-backup restore resume' finishes it, 'si-backup restore undo --force' puts everything back",
+        );
+    } else if let Some(pending) = &kept {
+        add(
+            "restore-kept",
+            Severity::Info,
+            format!(
+                "keeps what a restore of {} by {} has replaced",
+                pending.grant.id, pending.grant.operator
+            ),
+            "'si-backup restore confirm' drops it; otherwise it goes when its keeping time has run out",
+        );
+    }
+    for leftover in place.leftovers() {
+        add(
+            "restore-leftover",
+            Severity::Warning,
+            format!("holds what a restore that was killed has unpacked: {}", leftover.display()),
+            "the next restore removes it; 'si-backup restore resume' does now",
+        );
+    }
+    match place.lock().standing(&Subject::State)? {
+        LockStanding::Open => {}
+        LockStanding::Shut(record) => add(
+            "mutation-lock-shut",
+            Severity::Warning,
+            format!(
+                "holds the mutation lock shut since {} by {}: {}",
+                crate::view::time(record.since),
+                record.by,
+                record.why
+            ),
+            "'si-backup guard recheck' opens it when the checks pass",
+        ),
+        LockStanding::Unreadable { path, why } => add(
+            "mutation-lock-unreadable",
+            Severity::Error,
+            format!("holds a mutation lock that nobody can read: {}: {why}", path.display()),
+            "look at it, and open it with 'si-backup guard release --reason TEXT'",
+        ),
+    }
+    findings.extend(foreign_files(&place.context)?);
+    Ok((findings, "none is under way, and the mutation lock is open".into()))
+}
+
 fn settings(session: &Session<'_>) -> Checked {
     let settings = session.context_settings()?;
     let mut findings = Vec::new();
@@ -142,7 +218,7 @@ fn settings(session: &Session<'_>) -> Checked {
             findings.push(Finding::new(
                 "setting-without-effect",
                 Severity::Info,
-                Place::of(format!("contexts.{}.{name}", session.context)),
+                At::of(format!("contexts.{}.{name}", session.context)),
                 "is read and checked, and nothing acts on it in this version",
                 "nothing need be done",
             ));
@@ -156,7 +232,7 @@ fn settings(session: &Session<'_>) -> Checked {
         findings.push(Finding::new(
             "settings-writable",
             Severity::Warning,
-            Place::of(path.display().to_string()),
+            At::of(path.display().to_string()),
             format!("can be changed by others (mode {mode:04o})"),
             format!("chmod 600 {}", path.display()),
         ));
@@ -171,7 +247,7 @@ fn encryption(session: &Session<'_>) -> Checked {
         findings.push(Finding::new(
             "single-recipient",
             Severity::Warning,
-            Place::of(format!("contexts.{}.recipients", session.context)),
+            At::of(format!("contexts.{}.recipients", session.context)),
             "names one recipient: if its identity is lost, so is every backup",
             "add a second recipient whose identity is kept away from this host",
         ));
@@ -182,7 +258,7 @@ fn encryption(session: &Session<'_>) -> Checked {
         findings.push(Finding::new(
             "identity-not-here",
             Severity::Info,
-            Place::of(format!("contexts.{}.identity", session.context)),
+            At::of(format!("contexts.{}.identity", session.context)),
             format!("names {}, which is not there: nothing can be opened on this host", path.display()),
             "nothing need be done where that is meant; else bring it back from where it is kept",
         ));
@@ -193,7 +269,7 @@ fn encryption(session: &Session<'_>) -> Checked {
             findings.push(Finding::new(
                 "identity-not-a-recipient",
                 Severity::Error,
-                Place::of(format!("contexts.{}.identity", session.context)),
+                At::of(format!("contexts.{}.identity", session.context)),
                 "opens none of the bundles that are sealed now: its recipient is not among 'recipients'",
                 format!("add {} to 'recipients'", own.join(" or ")),
             ));
@@ -215,12 +291,12 @@ fn about_store(session: &Session<'_>, store: &dyn Store) -> Checked {
         findings.push(Finding::new(
             "store-leftover",
             Severity::Info,
-            Place::of(leftover.name),
+            At::of(leftover.name),
             format!("was left by a writer that died ({} bytes)", leftover.bytes),
             "nothing need be done: it is invisible to everything else",
         ));
     }
-    let place = || Place::of(store.location());
+    let place = || At::of(store.location());
     if let Some(default) = can.default_retention {
         findings.push(Finding::new(
             "bucket-default-retention",
@@ -281,7 +357,7 @@ fn snapshots(session: &Session<'_>, store: &dyn Store) -> Checked {
     let now = session.now();
     let mut findings = Vec::new();
     let mut add = |code, severity, place: String, detail: String, hint: &str| {
-        findings.push(Finding::new(code, severity, Place::of(place), detail, hint));
+        findings.push(Finding::new(code, severity, At::of(place), detail, hint));
     };
     for snapshot in shelf.snapshots() {
         for problem in &snapshot.problems {
@@ -353,7 +429,7 @@ fn trail(session: &Session<'_>, store: &dyn Store) -> Checked {
         Finding::new(
             finding.code(),
             severity,
-            Place::of("trail"),
+            At::of("trail"),
             finding.to_string(),
             "see 'si-backup audit verify'; find out who changed it",
         )

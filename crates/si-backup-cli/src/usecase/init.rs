@@ -1,3 +1,4 @@
+use super::recover::WRITER_LINE;
 use crate::args::InitArgs;
 use crate::open_store::open_store;
 use crate::place::{self, Sealed};
@@ -12,7 +13,7 @@ use restore_guard::{
     ActOutcome, Action, Claim, OriginId, OriginRecord, WriterKey, WriterRecord, claim_origin, publish_writer,
     read_origin,
 };
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -30,10 +31,10 @@ pub(super) fn init(session: &Session<'_>, args: &InitArgs) -> Result<Report, Cli
         // So that a bucket that cannot be used is known before a key is made.
         store.capabilities()?;
     }
-    let (recipients, made) = recipients(session, &args.recipient)?;
+    let key = signing_key(session)?;
+    let (recipients, made) = recipients(session, &args.recipient, &key)?;
     let identity = session.home.identity();
     let identity = identity.exists().then_some(identity);
-    let key = signing_key(session)?;
     let writer = session.home.writer()?;
     let origin = match &store {
         Some(store) => Some(claim(session, &**store, &key)?),
@@ -95,7 +96,7 @@ pub(super) fn init(session: &Session<'_>, args: &InitArgs) -> Result<Report, Cli
 }
 
 /// The settings of the store that was named; files are named from the root, wherever the next command is run.
-fn store_settings(args: &InitArgs) -> Result<Option<StoreSettings>, CliError> {
+pub(super) fn store_settings(args: &InitArgs) -> Result<Option<StoreSettings>, CliError> {
     let Some(url) = &args.store else { return Ok(None) };
     let from_root = |path: &Option<PathBuf>| match path {
         Some(path) if !path.starts_with("~") => std::path::absolute(path)
@@ -113,7 +114,11 @@ fn store_settings(args: &InitArgs) -> Result<Option<StoreSettings>, CliError> {
 }
 
 /// The recipients that were given; else those of the identity that is here, or of one that is made now.
-fn recipients(session: &Session<'_>, given: &[String]) -> Result<(Vec<String>, Option<PathBuf>), CliError> {
+fn recipients(
+    session: &Session<'_>,
+    given: &[String],
+    key: &WriterKey,
+) -> Result<(Vec<String>, Option<PathBuf>), CliError> {
     if !given.is_empty() {
         Recipients::parse(given)?;
         return Ok((given.to_vec(), None));
@@ -123,7 +128,13 @@ fn recipients(session: &Session<'_>, given: &[String]) -> Result<(Vec<String>, O
         return Ok((Identities::read(&path)?.recipients(), None));
     }
     let identities = Identities::generate();
-    durable::write_new(&path, identities.to_file_text().expose_secret().as_bytes(), 0o600)?;
+    // Who has lost the host has this file from elsewhere: it tells them whose evidence they can believe.
+    let text = SecretString::from(format!(
+        "{WRITER_LINE}{}\n{}",
+        key.public(),
+        identities.to_file_text().expose_secret()
+    ));
+    durable::write_new(&path, text.expose_secret().as_bytes(), 0o600)?;
     Ok((identities.recipients(), Some(path)))
 }
 

@@ -1,18 +1,22 @@
 //! What each command does, one file a verb: it composes the libraries, and decides nothing that they could.
 
 mod app;
+mod app_status;
 mod audit;
 mod contract;
 mod diff;
 mod doctor;
 mod events;
 mod extract;
+mod guard;
 mod init;
 mod kit;
 mod list;
 mod pin;
 mod policy;
 mod prove;
+mod recover;
+mod restore;
 mod retention;
 mod run;
 mod settings_copy;
@@ -29,6 +33,7 @@ use crate::{CliError, Report, Session};
 /// Whatever kept it from being done before there was anything to report; otherwise the report has the error.
 pub fn dispatch(session: &Session<'_>, command: &Command) -> Result<Report, CliError> {
     match command {
+        Command::Init(args) if args.recover => recover::recover(session, args),
         Command::Init(args) => init::init(session, args),
         Command::Kit(args) => kit::kit(session, args),
         Command::Contract(args) => contract::contract(session, args),
@@ -57,6 +62,9 @@ pub fn dispatch(session: &Session<'_>, command: &Command) -> Result<Report, CliE
             Some(app) => app::extract(session, args, app),
             None => extract::extract(session, args),
         },
+        Command::Restore(args) => restore::restore(session, args),
+        Command::Guard(command) => guard::guard(session, command),
+        Command::App(command) => app_status::app(session, command),
         Command::Pin(args) => pin::pin(session, args),
         Command::Unpin(args) => pin::unpin(session, args),
         Command::Retention(command) => retention::retention(session, command),

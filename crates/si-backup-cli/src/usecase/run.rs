@@ -1,4 +1,5 @@
 use super::prove::{TOOL, VERSION, Verification, millis, prove, write_evidence};
+use super::restore::{Place, drop_what_has_run_out};
 use super::{init, policy, settings_copy};
 use crate::args::RunArgs;
 use crate::report::{finding_lines, row};
@@ -28,6 +29,9 @@ pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliEr
     {
         return Err(CliError::ForeignIdentity(identities.recipients()));
     }
+    let place = Place::of(context);
+    place.refuse_half_way()?;
+    let context = &place.context;
     let store = session.open_store()?;
     let key = session.home.open_signing_key()?;
     let origin = init::claim(session, &*store, &key)?;
@@ -36,6 +40,13 @@ pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliEr
         let began = session.world.clock.monotonic();
         let started_at = session.now();
         warn_of_a_clock_that_went_back(session, &*store)?;
+        place.refuse_half_way()?;
+        drop_what_has_run_out(session, &place, &*store)?;
+        // What was restored and has not passed its checks is kept, and is never what LATEST means.
+        let suspect = place.lock().standing(&Subject::State)?.is_shut();
+        if suspect {
+            session.warn("the mutation lock is shut: this snapshot is suspect until it is verified after it has opened");
+        }
         let id = SnapshotId::state(started_at, random()?);
         let snapshot = SnapshotRef { subject: Subject::State, id: id.clone() };
         let announced = session.event(Action::Run, ActOutcome::Announced).snapshot(snapshot.clone());
@@ -47,11 +58,11 @@ pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliEr
             origin: Some(origin.to_string()),
             host: &session.world.host,
             tool: &format!("{TOOL} {VERSION}"),
-            suspect: false,
+            suspect,
             workers: session.world.workers,
         };
         let made = settings_copy::seal(session, &*store, &recipients)
-            .and_then(|()| back_up(session, &context, args, &*store, &sealing, lost))
+            .and_then(|()| back_up(session, context, args, &*store, &sealing, lost))
             .map_err(|error| session.explain(error));
         let done = made.and_then(|backup| {
             let (verification, evidence) =
@@ -59,7 +70,7 @@ pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliEr
             Ok((backup, verification, evidence))
         });
         let took = millis(session.world.clock.monotonic().saturating_sub(began));
-        tell(session, &context, &*store, &snapshot, done, took)
+        tell(session, context, &*store, &snapshot, done, took)
     })
 }
 

@@ -5,6 +5,7 @@ mod calendar;
 mod contract;
 mod envelope;
 mod policy;
+mod restore;
 mod retention;
 mod rows;
 #[cfg(feature = "schema")]
@@ -15,6 +16,9 @@ mod table;
 pub use contract::{ContractFindingRow, ContractRow, ContractSummary, FragmentRow, ProfileRow, profile_text};
 pub use envelope::{ChainRow, Checks, Data, DoctorRow, Envelope, ErrorRow, FindingRow};
 pub use policy::{ClauseRow, DueRow, PolicySummary, due_lines, policy_junit, policy_text};
+pub use restore::{
+    AppStatusRow, GuardRow, LastVerifiedRow, PassedOverRow, RefusalRow, RestoreRow, StepRow, UndoRow,
+};
 pub use retention::{
     ApplyRow, ApplySummary, Became, DoneSummary, ExplainedRow, ForecastRow, ForecastSummary, GoneRow,
     PlanSummary, StrayRow, forecast_text, plan_text,

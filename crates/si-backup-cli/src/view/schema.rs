@@ -1,9 +1,10 @@
 //! The shape of what `--json` prints, for programs that read it: one JSON Schema a command, made from the row types.
 
 use super::{
-    ApplyRow, ApplySummary, AuditRow, ChainRow, Checks, ClauseRow, ContractRow, ContractSummary, Data,
-    DiffRow, DoctorRow, Envelope, ExplainedRow, ExtractRow, ForecastRow, ForecastSummary, InitRow, KitRow,
-    ListRow, PinRow, PlanSummary, PolicySummary, RunRow, ShowRow, StatusRow, VerifyRow,
+    AppStatusRow, ApplyRow, ApplySummary, AuditRow, ChainRow, Checks, ClauseRow, ContractRow,
+    ContractSummary, Data, DiffRow, DoctorRow, Envelope, ExplainedRow, ExtractRow, ForecastRow,
+    ForecastSummary, GuardRow, InitRow, KitRow, ListRow, PinRow, PlanSummary, PolicySummary, RestoreRow,
+    RunRow, ShowRow, StatusRow, VerifyRow,
 };
 use paas_state::Event;
 use schemars::generate::SchemaSettings;
@@ -44,6 +45,15 @@ pub fn schemas() -> Vec<CommandSchema> {
         of::<Data<DiffRow>, Nothing>("backup diff"),
         of::<Data<VerifyRow>, Nothing>("backup verify"),
         of::<Data<ExtractRow>, Nothing>("backup extract"),
+        of::<Data<RestoreRow>, Nothing>("backup restore"),
+        of::<Data<RestoreRow>, Nothing>("backup restore resume"),
+        of::<Data<RestoreRow>, Nothing>("backup restore undo"),
+        of::<Data<RestoreRow>, Nothing>("backup restore confirm"),
+        of::<Data<GuardRow>, Nothing>("backup guard status"),
+        of::<Data<GuardRow>, Nothing>("backup guard check"),
+        of::<Data<GuardRow>, Nothing>("backup guard recheck"),
+        of::<Data<GuardRow>, Nothing>("backup guard release"),
+        of::<Data<AppStatusRow>, Nothing>("backup app status"),
         of::<Data<PinRow>, Nothing>("backup pin"),
         of::<Data<PinRow>, Nothing>("backup unpin"),
         of::<Data<ExplainedRow<'static>>, PlanSummary>("backup retention plan"),

@@ -21,8 +21,10 @@ pub(super) fn gather(session: &Session<'_>, settings: &ContextSettings, now: Dat
         passages: Known::Known(places::passages(settings)),
         state: state(session, settings, &store, now),
         apps: apps::apps(session, settings),
-        // A restore into the live place is no command of this version.
-        gate: Known::Known(Gate::NoRestores),
+        gate: session.context_settings().map_or_else(
+            |e| Known::unknown(message_of(&e)),
+            |settings| Known::Known(Gate::Evidence(settings.gate.state)),
+        ),
         trail: chains.as_ref().map(|chains| -> TrailFacts { trail_facts(chains) }),
         drills: chains.as_ref().map(|chains| -> Vec<Drill> { drills_of(chains) }),
     }

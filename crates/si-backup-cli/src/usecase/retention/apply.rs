@@ -3,12 +3,13 @@ use super::state::StatePlan;
 use crate::args::ApplyArgs;
 use crate::report::{message_of, row};
 use crate::usecase::init;
+use crate::usecase::restore::Place;
 use crate::view::{self, ApplyRow, ApplySummary, Became, DoneSummary, PlanSummary, StrayRow};
 use crate::{CliError, Report, Session};
 use backup_contract::{SnapshotId, SnapshotRef, Subject};
 use backup_store::{Key, Store};
 use paas_state::{Catalogue, Consent, Fate, Purge, Purged};
-use restore_guard::{ActOutcome, Action, Pins};
+use restore_guard::{ActOutcome, Action, LockStanding, Pins};
 use retention::{Outcome, PlanRow, Rule};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,14 @@ pub(super) fn apply(session: &Session<'_>, args: &ApplyArgs) -> Result<Report, C
     if !args.yes {
         let planned = StatePlan::make(session, &*store, &args.policy, session.now())?;
         return Ok(ask(session, args, planned));
+    }
+    // While a restore has not passed its checks nobody knows which snapshots will be needed.
+    let place = Place::open(session);
+    if let Ok(place) = &place {
+        place.refuse_half_way()?;
+        if let LockStanding::Shut(record) = place.lock().standing(&Subject::State)? {
+            return Err(restore_guard::Error::MutationLocked(record).into());
+        }
     }
     // Another host's context of the same name is not to be touched.
     init::claim(session, &*store, &session.home.open_signing_key()?)?;

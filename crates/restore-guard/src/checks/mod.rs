@@ -1,0 +1,12 @@
+//! What is asked after a restore, before the mutation lock is opened: whether a web page answers, a port accepts
+//! connections, a command succeeds.
+
+mod ask;
+mod command;
+#[cfg(feature = "http")]
+mod http;
+mod spec;
+mod tcp;
+
+pub use ask::ask;
+pub use spec::{Check, CheckKind};

@@ -1,0 +1,161 @@
+use super::restore::{failed, passed};
+use crate::app::containers::client;
+use crate::app::server::within;
+use crate::args::AppCommand;
+use crate::report::{message_of, row};
+use crate::view::{self, AppStatusRow};
+use crate::{CliError, Report, Session};
+use backup_contract::{CheckResult, Known};
+use paas_state::{ContextDir, DeployedApp, deployed_apps};
+use std::path::Path;
+use std::time::Duration;
+use walg_driver::process::{Limits, Output, Status};
+use walg_driver::runner::{Job, LocalRunner, Runner};
+
+/// How long docker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What docker tells of each container: the directory that its project was started in.
+const FORMAT: &str = "{{.Label \"com.docker.compose.project.working_dir\"}}";
+
+/// Shows what is expected to run, and what does.
+pub(super) fn app(session: &Session<'_>, command: &AppCommand) -> Result<Report, CliError> {
+    let AppCommand::Status { app } = command;
+    let deployed = deployed_apps(&session.open_context()?)?;
+    if let Some(app) = app
+        && !deployed.iter().any(|deployed| deployed.slug == *app)
+    {
+        return Err(CliError::usage(
+            format!("the context has never deployed an app '{app}'"),
+            "'si-backup app status' lists those that it has",
+        ));
+    }
+    let running = running(session);
+    let rows: Vec<_> = deployed
+        .iter()
+        .filter(|deployed| app.as_ref().is_none_or(|app| deployed.slug == *app))
+        .map(|deployed| status_of(deployed, &running))
+        .collect();
+    let lines = rows.iter().map(|row| {
+        [
+            row.app.clone(),
+            row.expected.clone().unwrap_or_else(|| "-".into()),
+            if row.running.is_empty() { "-".into() } else { row.running.join(", ") },
+            row.detail.clone(),
+        ]
+    });
+    let text = if rows.is_empty() {
+        "no apps\n".to_owned()
+    } else {
+        view::table(["APP", "EXPECTED", "RUNNING", ""], lines)
+    };
+    let wrong = rows.iter().any(|row| !row.ok);
+    let report = Report::new("backup app status", rows.iter().map(row).collect(), text);
+    if wrong {
+        return Ok(report.with_error(CliError::Findings {
+            code: "other-release-running",
+            message: "another release runs than the state of the context says".into(),
+            hint: "deploy the expected one with si, or restore the state that names the one that runs",
+        }));
+    }
+    Ok(report)
+}
+
+/// Whether every app runs the release that the restored state says.
+pub(super) fn check(session: &Session<'_>, context: &ContextDir) -> Vec<CheckResult> {
+    let deployed = match deployed_apps(context) {
+        Ok(deployed) => deployed,
+        Err(e) => return vec![failed("app status", message_of(&e.into()))],
+    };
+    if deployed.is_empty() {
+        return vec![passed("app status", "no app is deployed".into())];
+    }
+    let running = running(session);
+    let rows = deployed.iter().map(|deployed| {
+        let status = status_of(deployed, &running);
+        let name = format!("app status {}", status.app);
+        if status.ok { passed(&name, status.detail) } else { failed(&name, status.detail) }
+    });
+    rows.collect()
+}
+
+/// The directories that the projects of this host's containers were started in, `<remote_dir>/<release>`.
+fn running(session: &Session<'_>) -> Known<Vec<String>> {
+    let asked = within(session, Limits::default().total(PATIENCE), |control| {
+        let job = Job::new("docker").args(["ps", "--format", FORMAT]).output(Output::Raw);
+        LocalRunner::new("/", client(session)).run(&job, control)
+    });
+    match asked {
+        Ok(ended) if ended.status == Status::Exited(0) => {
+            let printed = ended.stdout.whole().unwrap_or_default();
+            let mut dirs: Vec<String> = String::from_utf8_lossy(&printed)
+                .lines()
+                .filter(|line| !line.is_empty())
+                .map(str::to_owned)
+                .collect();
+            dirs.sort();
+            dirs.dedup();
+            Known::Known(dirs)
+        }
+        Ok(_) => Known::unknown("docker does not say what runs"),
+        Err(e) => Known::unknown(format!("docker cannot be asked here: {}", message_of(&e.into()))),
+    }
+}
+
+fn status_of(app: &DeployedApp, running: &Known<Vec<String>>) -> AppStatusRow {
+    let expected = app.current_release.clone();
+    let (running, ok, detail) = match (&app.remote_dir, running) {
+        (_, Known::Unknown(why)) => (Vec::new(), true, format!("not compared: {why}")),
+        (None, Known::Known(_)) => {
+            (Vec::new(), true, "not compared: the context does not say where its releases lie".to_owned())
+        }
+        (Some(remote_dir), Known::Known(dirs)) => {
+            let below = |dir: &&String| Path::new(dir.as_str()).parent() == Some(Path::new(remote_dir));
+            let releases: Vec<String> = dirs
+                .iter()
+                .filter(below)
+                .filter_map(|dir| Some(Path::new(dir).file_name()?.to_string_lossy().into_owned()))
+                .collect();
+            judge(expected.as_deref(), releases)
+        }
+    };
+    AppStatusRow { app: app.slug.to_string(), expected, running, ok, detail }
+}
+
+fn judge(expected: Option<&str>, running: Vec<String>) -> (Vec<String>, bool, String) {
+    let (ok, detail) = match (expected, running.as_slice()) {
+        (_, []) => (true, "nothing of it runs on this host".to_owned()),
+        (Some(expected), [one]) if one == expected => (true, format!("{expected} runs, as docker says")),
+        (Some(expected), several) => {
+            (false, format!("{expected} is expected, and docker says that {} runs", several.join(", ")))
+        }
+        (None, several) => {
+            (false, format!("nothing is expected to run, and docker says that {} does", several.join(", ")))
+        }
+    };
+    (running, ok, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ok(expected: Option<&str>, dirs: &[&str]) -> bool {
+        let app = DeployedApp {
+            slug: "shop".parse().unwrap(),
+            current_release: expected.map(str::to_owned),
+            remote_dir: Some("/srv/shop".into()),
+        };
+        status_of(&app, &Known::Known(dirs.iter().map(|dir| (*dir).to_owned()).collect())).ok
+    }
+
+    #[test]
+    fn another_release_than_the_expected_one_is_told() {
+        assert!(ok(Some("r7"), &["/srv/shop/r7", "/srv/other/r1"]));
+        assert!(ok(Some("r7"), &["/srv/shopping/r6"]), "another app's");
+        assert!(ok(Some("r7"), &[]), "nothing runs yet");
+        assert!(!ok(Some("r7"), &["/srv/shop/r6"]));
+        assert!(!ok(Some("r7"), &["/srv/shop/r6", "/srv/shop/r7"]), "two at once");
+        assert!(!ok(None, &["/srv/shop/r6"]));
+    }
+}

@@ -1,0 +1,153 @@
+use super::restore::{Aftermath, Place, check_lines, manifest_of};
+use crate::args::GuardCommand;
+use crate::report::row;
+use crate::view::{self, GuardRow};
+use crate::{CliError, Report, Session};
+use backup_contract::{AppSlug, Subject};
+use restore_guard::{ActOutcome, Action, LockStanding};
+use std::fmt::Write;
+
+/// The mutation lock: looked at, asked, tried again, opened.
+pub(super) fn guard(session: &Session<'_>, command: &GuardCommand) -> Result<Report, CliError> {
+    match command {
+        GuardCommand::Status => status(session),
+        GuardCommand::Check { app } => check(session, app.as_ref()),
+        GuardCommand::Recheck => recheck(session),
+        GuardCommand::Release { reason } => release(session, reason),
+    }
+}
+
+fn row_of(subject: Subject, standing: &LockStanding) -> GuardRow {
+    match standing {
+        LockStanding::Open => GuardRow::open(subject),
+        LockStanding::Shut(record) => GuardRow::shut(record),
+        LockStanding::Unreadable { path, why } => GuardRow {
+            shut: true,
+            why: Some(format!("{} cannot be read: {why}", path.display())),
+            ..GuardRow::open(subject)
+        },
+    }
+}
+
+fn line(view: &GuardRow) -> String {
+    if !view.shut {
+        return format!("open  {}\n", view.subject);
+    }
+    let since = view.since.map_or_else(String::new, |since| format!(" since {}", view::time(since)));
+    let by = view.by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+    let why = view.why.as_deref().unwrap_or_default();
+    format!("SHUT  {}{since}{by}: {}\n", view.subject, view::printable(why))
+}
+
+fn status(session: &Session<'_>) -> Result<Report, CliError> {
+    let place = Place::open(session)?;
+    let apps = session.context_settings().map(|settings| settings.apps.keys().cloned().collect::<Vec<_>>());
+    let subjects =
+        std::iter::once(Subject::State).chain(apps.unwrap_or_default().into_iter().map(Subject::App));
+    let mut rows = Vec::new();
+    let mut text = String::new();
+    for subject in subjects {
+        let view = row_of(subject.clone(), &place.lock().standing(&subject)?);
+        text += &line(&view);
+        rows.push(row(&view));
+    }
+    if let Some(pending) = place.journal().pending()? {
+        let _ = writeln!(
+            text,
+            "a restore of {} by {} is {} since {}",
+            pending.grant.snapshot(),
+            pending.grant.operator,
+            pending.phase.word(),
+            view::time(pending.since)
+        );
+    }
+    Ok(Report::new("backup guard status", rows, text))
+}
+
+fn check(session: &Session<'_>, app: Option<&AppSlug>) -> Result<Report, CliError> {
+    const COMMAND: &str = "backup guard check";
+    let place = Place::open(session)?;
+    let subject = app.map_or(Subject::State, |app| Subject::App(app.clone()));
+    let standing = place.lock().covering(&subject)?;
+    let view = row_of(subject, &standing);
+    let report = Report::new(COMMAND, vec![row(&view)], line(&view));
+    if let Some(pending) = place.half_way()? {
+        return Ok(report.with_error(CliError::RestorePending {
+            id: pending.grant.id.to_string(),
+            operator: pending.grant.operator,
+            phase: pending.phase.word(),
+        }));
+    }
+    Ok(match standing {
+        LockStanding::Open => report,
+        LockStanding::Shut(record) => report.with_error(restore_guard::Error::MutationLocked(record).into()),
+        LockStanding::Unreadable { path, why } => {
+            report.with_error(restore_guard::Error::MutationLockUnreadable { path, why }.into())
+        }
+    })
+}
+
+fn recheck(session: &Session<'_>) -> Result<Report, CliError> {
+    const COMMAND: &str = "backup guard recheck";
+    let place = Place::open(session)?;
+    let LockStanding::Shut(record) = place.lock().standing(&Subject::State)? else {
+        let view = row_of(Subject::State, &place.lock().standing(&Subject::State)?);
+        let text = line(&view);
+        return Ok(Report::new(COMMAND, vec![row(&view)], text));
+    };
+    place.refuse_half_way()?;
+    let store = session.open_store()?;
+    let Some(pending) = place.journal().pending()?.filter(|pending| pending.grant.request == record.request)
+    else {
+        return Err(CliError::usage(
+            "the restore that has shut the lock has changed nothing: there is nothing to check",
+            "'si-backup restore resume' opens it",
+        ));
+    };
+    session.with_lease(&*store, &format!("run-state-{}", session.context), |_| {
+        let manifest = manifest_of(session, &*store, &pending.grant.snapshot())?;
+        let after = Aftermath {
+            place: &place,
+            store: &*store,
+            snapshot: &pending.grant.snapshot(),
+            checksum: pending.grant.checksum,
+            manifest: &manifest,
+        };
+        let (checks, opened) = after.check(session, Action::Recheck)?;
+        let standing = place.lock().standing(&Subject::State)?;
+        let mut view = row_of(Subject::State, &standing);
+        let text = check_lines(&checks) + &line(&view);
+        view.checks = checks;
+        let report = Report::new(COMMAND, vec![row(&view)], text);
+        Ok(if opened { report } else { report.with_error(CliError::ChecksFailed) })
+    })
+}
+
+fn release(session: &Session<'_>, reason: &str) -> Result<Report, CliError> {
+    const COMMAND: &str = "backup guard release";
+    if reason.trim().is_empty() {
+        return Err(CliError::usage("the reason is empty", "say why in words: they are kept in the trail"));
+    }
+    let place = Place::open(session)?;
+    place.refuse_half_way()?;
+    let standing = place.lock().standing(&Subject::State)?;
+    if !standing.is_shut() {
+        let view = GuardRow::open(Subject::State);
+        let text = line(&view);
+        return Ok(Report::new(COMMAND, vec![row(&view)], text));
+    }
+    let mut event = session
+        .event(Action::LockReleased, ActOutcome::Done)
+        .subject(Subject::State)
+        .detail("reason", reason.to_owned());
+    if let LockStanding::Shut(record) = &standing {
+        event = event.detail("request", record.request.to_string()).detail("shut_by", record.by.clone());
+    }
+    // The store may be what is out of order: the trail here is enough, and is copied by the next command.
+    let store = session.open_store().ok();
+    session.record(&event, store.as_deref())?;
+    place.lock().release(&Subject::State, &*session.world.clock, super::restore::patience(session))?;
+    let view = GuardRow::open(Subject::State);
+    let text = format!("{}released, for the reason that is in the trail now\n", line(&view));
+    Ok(Report::new(COMMAND, vec![row(&view)], text))
+}

@@ -1,0 +1,175 @@
+use crate::args::InitArgs;
+use crate::open_store::open_store;
+use crate::place;
+use crate::report::row;
+use crate::settings;
+use crate::usecase::init::store_settings;
+use crate::view::{self, InitRow};
+use crate::{CliError, Report, Session};
+use backup_store::{Prefix, Store, durable, outside_git_work_tree, read_bytes};
+use paas_state::Identities;
+use restore_guard::{
+    ActOutcome, Action, TrustedWriters, WriterKey, WriterRecord, publish_writer, read_origin, writers_of,
+};
+use std::fmt::Write;
+
+/// The longest copy of the settings that is read, in bytes.
+const LIMIT: u64 = 1 << 20;
+
+/// What an identity file says of whose evidence counts: the line that `init` writes into it.
+pub(super) const WRITER_LINE: &str = "# evidence counts when it is signed by: ";
+
+/// Takes a context over after the loss of its host: settings from their newest sealed copy, the origin, and a trail that
+/// goes on under a new writer.
+pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, CliError> {
+    let config = session.config_path();
+    outside_git_work_tree(config)?;
+    if config.exists() {
+        return Err(settings::SettingsError::Exists(config.to_owned()).into());
+    }
+    let (Some(store), Some(identity)) = (store_settings(args)?, &args.identity) else {
+        return Err(CliError::usage("--recover needs --store and --identity", "see 'si-backup init --help'"));
+    };
+    let identities = Identities::read(identity)?;
+    let store_url = store.url.clone();
+    let store = open_store(&store, session)?;
+    let context = &session.context;
+    let Some(origin) = read_origin(&*store, context)? else {
+        return Err(CliError::usage(
+            format!("{store_url} holds no context '{context}'"),
+            "name the context with --context, and look whether the URL is that of the recovery sheet",
+        ));
+    };
+    let (copy, sealed) = newest_settings(session, &*store)?;
+    let text = identities.open_bytes(&sealed, "the settings")?;
+    let trusted = trusted(args, identity)?;
+
+    session.home.make()?;
+    session.home.directory("origin")?;
+    let file = place::origin_file(session);
+    if !file.exists() {
+        durable::write_new(&file, format!("{}\n", origin.origin).as_bytes(), 0o600)?;
+    }
+    let path = session.home.signing_key();
+    let key = if path.exists() { WriterKey::open(&path)? } else { WriterKey::create(&path)? };
+    let writer = session.home.writer()?;
+    if !trusted.is_empty() {
+        let lines = trusted.iter().fold(String::new(), |text, key| text + key + "\n");
+        durable::replace(&session.home.recovered_writers(), lines.as_bytes(), 0o600)?;
+    }
+    if let Some(dir) = config.parent() {
+        durable::create_dir_all(dir, 0o700)?;
+    }
+    // Written last: as long as there are no settings, it can be run again.
+    durable::write_new(config, &text, 0o600)?;
+    let mut told = format!("wrote the settings {}\n  from {copy}\n", config.display());
+    told += &place_identity(session, identity)?;
+    if session.store_settings()?.url != store_url {
+        session.warn(format!(
+            "the settings name the store {}, and {store_url} was given: see which one is right",
+            session.store_settings()?.url
+        ));
+    }
+    let record = WriterRecord {
+        context: context.clone(),
+        writer: writer.clone(),
+        public_key: key.public(),
+        origin: Some(origin.origin.clone()),
+        host: session.world.host.clone(),
+        created_at: session.now(),
+    };
+    publish_writer(&*store, &record)?;
+    let earlier: Vec<_> = writers_of(&*store, context)?.iter().map(ToString::to_string).collect();
+    let event = session
+        .event(Action::Recover, ActOutcome::Done)
+        .detail("public_key", key.public().to_string())
+        .detail("settings", copy.clone())
+        .detail("origin", origin.origin.to_string())
+        .detail("trusted", trusted.join(" "))
+        .detail("earlier_writers", earlier.join(" "));
+    session.record(&event, Some(&*store))?;
+
+    let _ = writeln!(
+        told,
+        "took over   context '{context}', origin {}, last claimed by {}",
+        origin.origin,
+        place::by(&origin)
+    );
+    let _ = writeln!(told, "public key  {}   (new writer {writer})", key.public());
+    for key in &trusted {
+        let _ = writeln!(told, "trusts      {key}");
+    }
+    if trusted.is_empty() {
+        session.warn(
+            "nobody's earlier evidence counts here: neither the identity file nor --trust names a key. Give the key of the recovery sheet with --trust, or restore with --checksum",
+        );
+    }
+    told += "\nnext: si-backup restore --state --from LATEST --dry-run\n";
+    let view = InitRow {
+        config: config.display().to_string(),
+        identity: None,
+        recipients: session.context_settings()?.recipients.clone(),
+        public_key: key.public().to_string(),
+        origin: Some(origin.origin.to_string()),
+    };
+    Ok(Report::new("backup init", vec![row(&view)], told))
+}
+
+/// The newest sealed copy of the settings.
+fn newest_settings(session: &Session<'_>, store: &dyn Store) -> Result<(String, Vec<u8>), CliError> {
+    let prefix = Prefix::new(&format!("settings/{}", session.context))?;
+    let mut newest = None;
+    for object in store.list(&prefix, None)? {
+        let key = object?.key;
+        // They are named by their time.
+        if newest.as_ref().is_none_or(|newest| key > *newest) {
+            newest = Some(key);
+        }
+    }
+    let Some(key) = newest else {
+        return Err(CliError::usage(
+            format!("{} holds no copy of the settings of context '{}'", store.location(), session.context),
+            "make new settings with 'si-backup init'; the backups can be opened with the stock tools of the recovery sheet",
+        ));
+    };
+    let sealed = read_bytes(store, &key, None, LIMIT)?;
+    Ok((key.to_string(), sealed))
+}
+
+/// Whose evidence counts: what the identity file says, which nobody who can write to the store can change, and what the
+/// operator read from the sheet.
+fn trusted(args: &InitArgs, identity: &std::path::Path) -> Result<Vec<String>, CliError> {
+    let text = std::fs::read_to_string(identity).map_err(|source| CliError::Io {
+        operation: "read",
+        path: identity.to_owned(),
+        source,
+    })?;
+    let named = text.lines().filter_map(|line| line.strip_prefix(WRITER_LINE)).map(str::trim);
+    let mut keys: Vec<String> = named.map(str::to_owned).chain(args.trust.iter().cloned()).collect();
+    keys.sort();
+    keys.dedup();
+    TrustedWriters::parse(keys.iter().map(String::as_str))?;
+    Ok(keys)
+}
+
+/// Puts the identity where the settings look for it, if nothing is there.
+fn place_identity(session: &Session<'_>, given: &std::path::Path) -> Result<String, CliError> {
+    let Some(named) = &session.context_settings()?.identity else { return Ok(String::new()) };
+    let target = session.expand(named)?;
+    if target.exists() {
+        return Ok(String::new());
+    }
+    let io = |operation, path: &std::path::Path| {
+        let path = path.to_owned();
+        move |source| CliError::Io { operation, path, source }
+    };
+    let text = std::fs::read(given).map_err(io("read", given))?;
+    if let Some(dir) = target.parent() {
+        durable::create_dir_all(dir, 0o700)?;
+    }
+    durable::write_new(&target, &text, 0o600)?;
+    Ok(format!(
+        "identity    copied to {}, where the settings look for it\n",
+        view::printable(&target.display().to_string())
+    ))
+}

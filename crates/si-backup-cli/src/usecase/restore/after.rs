@@ -1,0 +1,243 @@
+use super::{Place, patience, undo_row};
+use crate::app::server::within;
+use crate::report::{finding_lines, message_of, row};
+use crate::settings::{CheckSettings, CheckTime};
+use crate::usecase::run::note_event;
+use crate::usecase::{app_status, doctor};
+use crate::view::RestoreRow;
+use crate::{AppEnvironment, AppServer, CliError, Report, Session};
+use backup_contract::{AppSlug, CheckResult, Checksum, Finding, Outcome, Severity, SnapshotRef, Subject};
+use backup_store::Store;
+use paas_state::{Event, Manifest, StatePath, VaultPrints, compare_vault, is_store, newest_events};
+use restore_guard::{ActOutcome, Action, Check, CheckKind, PassedChecks, ask};
+use std::fmt::Write;
+use walg_driver::process::Limits;
+
+/// How far back in the context's events the restore's own is looked for.
+const RECENT: usize = 200;
+
+/// The largest file of a state that is asked for references to secrets, in bytes.
+const LIMIT: u64 = 64 << 20;
+
+/// What comes after a promotion: the checks, and the lock.
+pub(in crate::usecase) struct Aftermath<'a> {
+    pub(in crate::usecase) place: &'a Place,
+    pub(in crate::usecase) store: &'a dyn Store,
+    pub(in crate::usecase) snapshot: &'a SnapshotRef,
+    pub(in crate::usecase) checksum: Checksum,
+    pub(in crate::usecase) manifest: &'a Manifest,
+}
+
+impl Aftermath<'_> {
+    /// Tells the context's events of the restore, asks everything, and opens the lock when all is well.
+    pub(super) fn finish(
+        &self,
+        session: &Session<'_>,
+        mut view: RestoreRow,
+        mut text: String,
+        findings: &[Finding],
+    ) -> Result<Report, CliError> {
+        let restored = Event::new(session.now(), &self.place.context, "backup restore", true)
+            .with("subject", &self.snapshot.subject)
+            .with("snapshot", &self.snapshot.id)
+            .with("checksum", &self.checksum);
+        note_event(session, &self.place.context, &restored);
+        text += &finding_lines(findings);
+        let _ = writeln!(text, "restored {}: {} files changed", self.snapshot, view.replaced);
+        let (checks, opened) = self.check(session, Action::Restore)?;
+        view.undo = undo_row(session, self.place);
+        if let Some(undo) = &view.undo {
+            let _ = writeln!(
+                text,
+                "what was replaced is kept in {}\n  'si-backup restore undo --force' puts it back, 'si-backup restore confirm' drops it",
+                undo.kept
+            );
+        }
+        text += &check_lines(&checks);
+        view.checks = checks;
+        view.finished_at = session.now();
+        if opened {
+            text += "the mutation lock is open\n";
+            return Ok(Report::new(super::COMMAND, vec![row(&view)], text));
+        }
+        view.outcome = "checks-failed";
+        Ok(Report::new(super::COMMAND, vec![row(&view)], text).with_error(CliError::ChecksFailed))
+    }
+
+    /// Asks everything, writes down what came of it, and opens the lock when all is well: whether it did.
+    pub(in crate::usecase) fn check(
+        &self,
+        session: &Session<'_>,
+        action: Action,
+    ) -> Result<(Vec<CheckResult>, bool), CliError> {
+        let mismatches = self.vault(session);
+        let mut checks = self.ask(session);
+        checks.push(match &mismatches {
+            Ok(findings) => {
+                of_findings("vault", "its secrets are those that the restored state refers to", findings)
+            }
+            Err(e) => failed("vault", message_of(e)),
+        });
+        let passed = PassedChecks::of(&checks);
+        let outcome = if passed.is_some() { ActOutcome::Done } else { ActOutcome::Failed };
+        let vault = match &mismatches {
+            Ok(findings) if findings.is_empty() => "matches",
+            _ => "reported",
+        };
+        let said: Vec<serde_json::Value> = checks.iter().map(row).collect();
+        let entry = session
+            .event(action, outcome)
+            .snapshot(self.snapshot.clone())
+            .checksum(self.checksum)
+            .detail("checks", Outcome::of(&checks).as_str())
+            .detail("vault", vault)
+            .detail("answers", said);
+        session.record(&entry, Some(self.store))?;
+        let told = Event::new(session.now(), &self.place.context, "backup restore verify", passed.is_some())
+            .with("subject", &self.snapshot.subject)
+            .with("snapshot", &self.snapshot.id)
+            .with("checks", &Outcome::of(&checks));
+        note_event(session, &self.place.context, &told);
+        let Some(passed) = passed else { return Ok((checks, false)) };
+        // In the trail before it is open: who finds it open finds the reason too.
+        let opened = session
+            .event(Action::LockOpened, ActOutcome::Done)
+            .snapshot(self.snapshot.clone())
+            .detail("checks", "passed");
+        session.record(&opened, Some(self.store))?;
+        let clock = &*session.world.clock;
+        self.place.lock().open(&Subject::State, &passed, clock, patience(session))?;
+        Ok((checks, true))
+    }
+
+    fn ask(&self, session: &Session<'_>) -> Vec<CheckResult> {
+        let mut checks = vec![
+            timed(session, || {
+                of_findings(
+                    "doctor",
+                    "nothing is wrong with the state, the settings, the keys and the store",
+                    &doctor::of_the_state(session),
+                )
+            }),
+            timed(session, || self.events(session)),
+        ];
+        checks.extend(app_status::check(session, &self.place.context));
+        let apps = session.context_settings().map(|settings| settings.apps.iter()).into_iter().flatten();
+        for (app, settings) in apps {
+            let open = settings.checks.iter().filter(|check| check.when == CheckTime::Open);
+            checks.extend(open.map(|check| asked(session, app, check)));
+        }
+        checks
+    }
+
+    /// Whether the context's own events tell of the restore.
+    fn events(&self, session: &Session<'_>) -> CheckResult {
+        let is_ours = |event: &Event| {
+            event.command == "backup restore"
+                && event.fields.get("snapshot").map(String::as_str) == Some(self.snapshot.id.as_str())
+        };
+        let report = || -> Result<bool, CliError> {
+            let audited = session.home.trail(&session.context)?.verify_against(self.store)?;
+            if let Some(broken) = audited.findings.iter().find(|finding| !finding.is_harmless()) {
+                return Err(CliError::usage(broken.to_string(), "'si-backup audit verify' says more"));
+            }
+            Ok(newest_events(&self.place.context, RECENT)?.iter().any(is_ours))
+        };
+        match report() {
+            Ok(true) => passed("events", "trail and events show the restore".into()),
+            Ok(false) => failed("events", "the context's events do not show the restore".into()),
+            Err(e) => failed("events", message_of(&e)),
+        }
+    }
+
+    /// Which secrets that the restored state refers to are not those of the vault.
+    fn vault(&self, session: &Session<'_>) -> Result<Vec<Finding>, CliError> {
+        let origin = crate::place::origin_meant(session, self.store)?;
+        let live = match &origin {
+            Some(origin) => VaultPrints::read(&self.place.context, origin.as_str())?,
+            None => None,
+        };
+        let mut files: Vec<(StatePath, Vec<u8>)> = Vec::new();
+        for file in self.manifest.files.iter().filter(|file| is_store(&file.path) && file.size <= LIMIT) {
+            let path = self.place.context.path().join(&file.path);
+            let text =
+                std::fs::read(&path).map_err(|source| CliError::Io { operation: "read", path, source })?;
+            files.push((file.path.clone(), text));
+        }
+        let texts = files.iter().map(|(path, text)| (path, text.as_slice()));
+        Ok(compare_vault(self.manifest, texts, live.as_ref()))
+    }
+}
+
+/// What is wrong, as the answer to one question: errors alone say no.
+fn of_findings(name: &str, well: &str, findings: &[Finding]) -> CheckResult {
+    let wrong: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| format!("{} {}; {}", finding.place, finding.detail, finding.hint))
+        .collect();
+    if wrong.is_empty() { passed(name, well.to_owned()) } else { failed(name, wrong.join(" / ")) }
+}
+
+/// A check of the settings.
+fn asked(session: &Session<'_>, app: &AppSlug, settings: &CheckSettings) -> CheckResult {
+    let name = format!("{app} {}", settings.name);
+    let kind = match (&settings.http, &settings.tcp, &settings.command) {
+        (Some(url), ..) => CheckKind::Http {
+            url: url.clone(),
+            expect: settings.expect.unwrap_or(200),
+            contains: settings.contains.clone(),
+        },
+        (_, Some(address), _) => CheckKind::Tcp(address.clone()),
+        (.., Some(words)) => CheckKind::Command(words.clone()),
+        _ => return timed(session, || sql(session, app, &name, settings.sql.as_deref())),
+    };
+    let mut check = Check::new(name, kind);
+    check.attempts = settings.attempts.unwrap_or(check.attempts);
+    check.every = settings.every.unwrap_or(check.every);
+    check.timeout = settings.timeout.unwrap_or(check.timeout);
+    let stop = || session.world.interrupts.signal().is_some();
+    ask(&check, &*session.world.clock, &stop)
+}
+
+fn sql(session: &Session<'_>, app: &AppSlug, name: &str, sql: Option<&str>) -> CheckResult {
+    let Some(sql) = sql else { return failed(name, "the settings ask nothing".into()) };
+    let answer = || -> Result<String, CliError> {
+        let environment = AppEnvironment::read(session, app)?;
+        within(session, Limits::default(), |control| {
+            let server = AppServer::of(session, &environment, None, control)?;
+            Ok(server
+                .runner
+                .sql(&format!("select ({});\n", sql.trim_end_matches([';', '\n', ' '])), control)?)
+        })
+    };
+    match answer() {
+        Ok(said) if said.trim() == "t" => passed(name, "it answers true".into()),
+        // What else it answers may be somebody's data.
+        Ok(_) => failed(name, "it does not answer true".into()),
+        Err(e) => failed(name, format!("it could not be asked [{}]", e.code())),
+    }
+}
+
+fn timed(session: &Session<'_>, work: impl FnOnce() -> CheckResult) -> CheckResult {
+    let began = session.world.clock.monotonic();
+    let check = work();
+    CheckResult { duration_ms: super::took(session, began), ..check }
+}
+
+pub(in crate::usecase) fn passed(name: &str, detail: String) -> CheckResult {
+    CheckResult { name: name.to_owned(), ok: true, detail, duration_ms: 0 }
+}
+
+pub(in crate::usecase) fn failed(name: &str, detail: String) -> CheckResult {
+    CheckResult { name: name.to_owned(), ok: false, detail, duration_ms: 0 }
+}
+
+/// A line for each check.
+pub(in crate::usecase) fn check_lines(checks: &[CheckResult]) -> String {
+    checks.iter().fold(String::new(), |mut text, check| {
+        let word = if check.ok { "ok" } else { "failed" };
+        let _ = writeln!(text, "{word}: {}: {}", check.name, crate::view::printable(&check.detail));
+        text
+    })
+}
