@@ -5,7 +5,7 @@ use crate::{Error, Grant, Result, disk};
 use backup_contract::Checksum;
 use backup_store::durable;
 use chrono::{DateTime, Utc};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read as _};
@@ -96,7 +96,7 @@ impl Journal {
         check_owner(&dir)?;
         let lock = dir.lock_file(LOCK)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Held { dir, _lock: lock })),
+            Ok(()) => Ok(Some(Held { dir, lock })),
             Err(TryLockError::WouldBlock) => Err(Error::RestoreRunning(self.path.clone())),
             Err(TryLockError::Error(error)) => Err(disk::io("lock", &self.path)(error)),
         }
@@ -107,7 +107,14 @@ impl Journal {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) dir: Dir,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Not by closing it alone: a child that another thread is just starting has a copy until it runs its program.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Held {
@@ -188,6 +195,13 @@ fn read(dir: &Dir) -> Result<Option<(Record, Plan)>> {
     Ok(Some((record, plan)))
 }
 
+/// What a file of any version says of itself.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    version: Option<u64>,
+}
+
 fn load<T: DeserializeOwned>(dir: &Dir, name: &str) -> Result<Option<(T, Checksum)>> {
     let path = dir.path_of(name);
     if dir.look(name)?.is_none() {
@@ -200,11 +214,6 @@ fn load<T: DeserializeOwned>(dir: &Dir, name: &str) -> Result<Option<(T, Checksu
         // The position only: the text could hold anything.
         reason: format!("line {}, column {}", error.line(), error.column()),
     };
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        #[serde(default)]
-        version: Option<u64>,
-    }
     let version = serde_json::from_slice::<Versioned>(&bytes).map_err(malformed)?.version;
     if let Some(found) = version.filter(|version| *version > VERSION) {
         return Err(Error::NewerFormat { place: path.display().to_string(), found, supported: VERSION });

@@ -378,6 +378,7 @@ impl Plan {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Names {
     One,
     Any,
@@ -389,7 +390,7 @@ fn plain(dir: &Dir, name: &str, names: Names) -> Result<Option<Seen>> {
     let refuse = |reason| Err(Error::NotPromotable { path: dir.path_of(name), reason });
     match seen {
         Some(seen) if seen.identity.kind != EntryKind::File => refuse("it is no plain file"),
-        Some(seen) if matches!(names, Names::One) && seen.names > 1 => {
+        Some(seen) if matches!(names, Names::One) && seen.is_linked => {
             refuse("the staged file has several names")
         }
         seen => Ok(seen),

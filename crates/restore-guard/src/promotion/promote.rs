@@ -97,7 +97,7 @@ impl Journal {
             Phase::Undoing | Phase::Undone => {
                 super::undo::back(&held, record, &plan, super::Writes::Refuse, now).map(Resumed::Undone)
             }
-            Phase::Dropping => super::confirm::drop_kept(&held, &plan, record).map(|()| Resumed::Confirmed),
+            Phase::Dropping => super::confirm::drop_kept(&held, &plan, &record).map(|()| Resumed::Confirmed),
         }
     }
 }
@@ -249,6 +249,7 @@ fn forward(
         record = Record { phase: Phase::Moving, since: now, is_in_journal: ground.is_in_journal, ..record };
         held.write_record(&record)?;
     }
+    ground.make_missing(plan)?;
     let mut findings = Vec::new();
     let mut ways = ground.ways(plan);
     for step in &plan.steps {

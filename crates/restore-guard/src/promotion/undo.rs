@@ -175,10 +175,9 @@ fn plan_back(
         if !is_incoming(ground, step, record, there.live.as_ref(), &mut written)? {
             let name = format!(".si-carried-{}-{index}", way.generation);
             match carry_log(ground, &mut ways, step, there.live, &name)? {
-                Carry::Unchanged => {}
                 Carry::Grown(new) => (back.carried, back.before) = (Some(name), Some(new)),
                 Carry::NoLog if plan.carries == Carries::Files => written.push(step.path.clone()),
-                Carry::NoLog => {}
+                Carry::NoLog | Carry::Unchanged => {}
             }
         }
         if !is_given_up {
