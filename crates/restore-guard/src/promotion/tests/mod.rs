@@ -1,7 +1,10 @@
+mod changed;
 #[cfg(feature = "fail-points")]
 mod child;
 pub(super) mod fault;
+mod faults;
 #[cfg(feature = "fail-points")]
 mod killed;
+mod laws;
 mod round;
 mod support;
