@@ -1,6 +1,8 @@
 use super::dir::Dir;
+use super::identity::EntryKind;
 use super::plan::{Carries, Plan};
 use super::record::{Phase, Record};
+use super::swap::LEFT_BY_MOVES;
 use crate::{Error, Grant, Result, disk};
 use backup_contract::Checksum;
 use backup_store::durable;
@@ -148,14 +150,36 @@ impl Held {
         Ok(self.dir.look(RECORD)?.is_some())
     }
 
+    /// Removes what a process has left that was killed before a restore had begun. What others put here stays.
+    pub(super) fn sweep(&self) -> Result<()> {
+        if self.dir.look(KEPT)?.is_some() {
+            let path = self.dir.path_of(KEPT);
+            return Err(Error::NotPromotable { path, reason: "it is there, and of no restore" });
+        }
+        self.sweep_files()?;
+        self.dir.remove(PLAN).map(drop)
+    }
+
+    fn sweep_files(&self) -> Result<()> {
+        for name in self.dir.names()? {
+            let is_file =
+                || Ok::<_, Error>(self.dir.look(&name)?.map(|it| it.identity.kind) == Some(EntryKind::File));
+            if name == WAY_BACK || durable::is_temporary(&name) && is_file()? {
+                self.dir.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what a restore has left here, its record last: with that there is none. What others put here stays.
     pub(super) fn clear(&self) -> Result<()> {
+        self.dir.remove_all(KEPT)?;
         for name in self.dir.names()? {
-            let is_ours = name == KEPT || name == WAY_BACK || name.as_encoded_bytes().starts_with(b".si-");
-            if is_ours {
+            if LEFT_BY_MOVES.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes())) {
                 self.dir.remove_all(&name)?;
             }
         }
+        self.sweep_files()?;
         self.dir.remove(PLAN)?;
         self.dir.sync()?;
         self.dir.remove(RECORD)?;

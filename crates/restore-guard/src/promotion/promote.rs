@@ -30,6 +30,30 @@ impl Journal {
     /// Until the first step nothing live is touched, and an error leaves no restore behind; from then on an error, or the
     /// end of the process, leaves one that [`Journal::resume`] finishes and [`Journal::undo`] takes back.
     ///
+    /// ```
+    /// # use {chrono::{DateTime, Utc}, restore_guard::{Journal, Permit, Plan, Promoted, Result}};
+    /// fn once(journal: &Journal, plan: &Plan, permit: Permit, now: DateTime<Utc>) -> Result<Promoted> {
+    ///     journal.promote(plan, permit, now)
+    /// }
+    /// ```
+    ///
+    /// Without a permit there is no promotion, and with one there is one:
+    ///
+    /// ```compile_fail
+    /// # use {chrono::{DateTime, Utc}, restore_guard::{Journal, Permit, Plan, Promoted, Result}};
+    /// fn without(journal: &Journal, plan: &Plan, now: DateTime<Utc>) -> Result<Promoted> {
+    ///     journal.promote(plan, now)
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail
+    /// # use {chrono::{DateTime, Utc}, restore_guard::{Journal, Permit, Plan, Promoted, Result}};
+    /// fn twice(journal: &Journal, plan: &Plan, permit: Permit, now: DateTime<Utc>) -> Result<Promoted> {
+    ///     journal.promote(plan, permit, now)?;
+    ///     journal.promote(plan, permit, now)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::PermitExpired`], [`Error::RestorePending`], [`Error::RestoreRunning`]; [`Error::TargetChanged`], when live
     /// or staged files are not what was planned for; [`Error::AttributeLost`], [`Error::NoSpace`],
@@ -45,7 +69,7 @@ impl Journal {
             });
         }
         let grant = permit.use_up(now)?;
-        held.clear()?;
+        held.sweep()?;
         plan.check()?;
         let ground = Ground::planned(plan)?;
         check_places(&held, plan, &ground)?;

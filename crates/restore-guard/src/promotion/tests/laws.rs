@@ -1,7 +1,10 @@
 //! Any set of files on either side.
 
+use super::super::ground::Ground;
+use super::super::record::{Phase, Record};
+use super::super::swap::swap;
 use super::super::tests::fault;
-use super::support::{is_full, now, permit, temp, tree, write};
+use super::support::{Kind, World, is_full, now, permit, temp, tree, write};
 use crate::{Growth, Journal, Plan, Protected, Writes};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
@@ -68,4 +71,55 @@ proptest! {
         prop_assert_eq!(tree(&live), old);
         fault::set_plain(false);
     }
+
+    /// A power cut in the middle: of the steps, and then of the steps back, any are on disk and any are not.
+    #[test]
+    fn whatever_a_power_cut_leaves_is_finished_or_undone(
+        lost in prop::collection::vec(any::<bool>(), 7),
+        lost_back in prop::collection::vec(any::<bool>(), 7),
+        is_resumed in any::<bool>(),
+        kind in prop::sample::select(vec![Kind::Files, Kind::Directory, Kind::NewDirectory]),
+    ) {
+        let home = temp();
+        let world = World::new(home.path(), kind);
+        let old = world.seen();
+        let new = world.expected(&old);
+        world.promote().unwrap();
+        lose(&world, Phase::Moving, &lost);
+        if is_resumed {
+            world.resume().unwrap();
+            prop_assert_eq!(world.seen(), new.clone());
+            lose(&world, Phase::Moving, &lost_back);
+        }
+        world.undo().unwrap();
+        prop_assert_eq!(world.seen(), old.clone());
+        lose(&world, Phase::Undoing, &lost_back);
+        world.undo().unwrap();
+        prop_assert_eq!(world.seen(), old.clone());
+        lose(&world, Phase::Undoing, &lost);
+        world.resume().unwrap();
+        prop_assert_eq!(world.seen(), old);
+        world.journal().confirm(now()).unwrap();
+    }
+}
+
+/// Takes some moves back, as if they had not come to the disk, and the phase that was written after them.
+fn lose(world: &World, phase: Phase, lost: &[bool]) {
+    let held = world.journal().hold().unwrap().unwrap();
+    let (record, plan) = held.read().unwrap().unwrap();
+    let ground = Ground::find(&held, &plan, record.is_in_journal).unwrap();
+    ground.make_missing(&plan).unwrap();
+    let moved: Vec<usize> = match phase {
+        Phase::Undoing => held.read_back().unwrap().unwrap().moves.iter().map(|back| back.step).collect(),
+        _ => (0..plan.steps().len()).collect(),
+    };
+    let mut ways = ground.ways(&plan);
+    for (index, step) in plan.steps().iter().enumerate() {
+        if lost[index % lost.len()] && moved.contains(&index) {
+            let (ours, live) = ways.spots(step).unwrap();
+            let before = ours.look().unwrap().map(|it| it.inode);
+            swap(ours, live, before).unwrap();
+        }
+    }
+    held.write_record(&Record { phase, ..record }).unwrap();
 }

@@ -6,5 +6,6 @@ mod faults;
 #[cfg(feature = "fail-points")]
 mod killed;
 mod laws;
+mod many;
 mod round;
 mod support;
