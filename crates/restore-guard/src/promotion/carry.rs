@@ -1,6 +1,7 @@
 use super::identity::{EntryKind, Identity};
-use super::plan::{Log, digest};
+use super::plan::digest;
 use super::promote::sync_file;
+use super::step::Log;
 use super::swap::Spot;
 use super::{attributes, dir::change};
 use crate::{Result, disk};

@@ -1,8 +1,9 @@
 use super::dir::Dir;
 use super::identity::Identity;
 use super::journal::{Held, Journal};
-use super::plan::{Carries, Plan, Step};
+use super::plan::{Carries, Plan};
 use super::record::{Phase, Record};
+use super::step::Step;
 use crate::{Error, Result};
 use chrono::{DateTime, Utc};
 

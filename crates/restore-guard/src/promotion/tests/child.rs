@@ -38,12 +38,12 @@ const KINDS: [(&str, Kind); 4] = [
 ];
 
 pub(crate) fn start(world: &World, verb: Verb, plain: bool, deadly: u64) -> Child {
-    let word = VERBS.iter().find(|(_, it)| *it == verb).unwrap().0;
+    let verb = VERBS.iter().find(|(_, it)| *it == verb).unwrap().0;
     let kind = KINDS.iter().find(|(_, it)| *it == world.kind).unwrap().0;
     let plain = if plain { "plain" } else { "native" };
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "promotion::tests::child::child_process", "--nocapture", "--quiet"])
-        .env(CHILD, format!("{word} {plain} {deadly} {kind} {}", world.root.display()))
+        .env(CHILD, format!("{verb} {plain} {deadly} {kind} {}", world.root.display()))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -3,6 +3,7 @@ mod changed;
 mod child;
 pub(super) mod fault;
 mod faults;
+mod formats;
 #[cfg(feature = "fail-points")]
 mod killed;
 mod laws;
