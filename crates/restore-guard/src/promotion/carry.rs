@@ -1,6 +1,7 @@
 use super::identity::{EntryKind, Identity};
-use super::plan::{Log, digest};
+use super::plan::digest;
 use super::promote::sync_file;
+use super::step::Log;
 use super::swap::Spot;
 use super::{attributes, dir::change};
 use crate::{Result, disk};
@@ -60,8 +61,8 @@ pub(super) fn carry(
     }
     from.seek(SeekFrom::Start(came_with)).map_err(io("read"))?;
     copy(&mut (&from).take(seen.size.saturating_sub(came_with)), &to).map_err(io("copy"))?;
-    let like = old.as_ref().map_or(&from, |(file, _)| file);
-    attributes::copy(like, &to, &path)?;
+    let model = old.as_ref().map_or(&from, |(file, _)| file);
+    attributes::copy(model, &to, &path)?;
     sync_file(&to, &path)?;
     new.dir.sync()?;
     Ok(new.look()?.map_or(Carry::NoLog, Carry::Grown))

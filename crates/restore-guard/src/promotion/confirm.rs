@@ -1,8 +1,9 @@
 use super::dir::Dir;
 use super::identity::Identity;
 use super::journal::{Held, Journal};
-use super::plan::{Carries, Plan, Step};
+use super::plan::{Carries, Plan};
 use super::record::{Phase, Record};
+use super::step::Step;
 use crate::{Error, Result};
 use chrono::{DateTime, Utc};
 
@@ -24,12 +25,12 @@ impl Journal {
         }
         let record = Record { phase: Phase::Dropping, since: now, ..record };
         held.write_record(&record)?;
-        drop_kept(&held, &plan, record)
+        drop_kept(&held, &plan, &record)
     }
 }
 
 /// Removes what was kept, and then the journal's own files.
-pub(super) fn drop_kept(held: &Held, plan: &Plan, record: Record) -> Result<()> {
+pub(super) fn drop_kept(held: &Held, plan: &Plan, record: &Record) -> Result<()> {
     if !record.is_in_journal
         && let Some(above) = plan.staged().parent()
         && let Some(dir) = Dir::open_if_there(above)?

@@ -1,7 +1,9 @@
+use super::attributes;
 use super::dir::Dir;
 use super::identity::Identity;
 use super::journal::{Held, KEPT};
-use super::plan::{Carries, Plan, Step};
+use super::plan::{Carries, Plan};
+use super::step::Step;
 use super::swap::Spot;
 use super::walk::{Walk, split};
 use crate::{Error, Result};
@@ -112,6 +114,21 @@ impl Ground {
         Ways { ground: self, live: Walk::new(&self.live), kept: Walk::new(&self.kept) }
     }
 
+    /// Makes the live directories that are missing, each the owner's alone, in order; those that a killed process made are
+    /// looked at again, because it may not have come to do so.
+    pub(super) fn make_missing(&self, plan: &Plan) -> Result<()> {
+        let mut ways = self.ways(plan);
+        for path in &plan.missing {
+            let above = ways.live.parent_or_new(path)?;
+            let name = split(path).1;
+            above.make(name)?;
+            if let Some(new) = above.child(name)? {
+                attributes::make_private(&new, above, 0o700)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes durable which names are in which directories.
     pub(super) fn sync(&self, plan: &Plan) -> Result<()> {
         let names = plan.steps.iter().map(|step| &step.path).chain(&plan.missing);
@@ -165,13 +182,8 @@ impl Ways<'_> {
 
     /// Both names, with the directories that they are in; those that are missing are made.
     pub(super) fn spots<'s>(&'s mut self, step: &'s Step) -> Result<(Spot<'s>, Spot<'s>)> {
-        let live = self.live.parent_or_new(&step.path, |above, name| {
-            if let Some(new) = above.child(name)? {
-                super::attributes::make_private(&new, above, 0o700)?;
-            }
-            Ok(())
-        })?;
-        let kept = self.kept.parent_or_new(&step.path, |_, _| Ok(()))?;
+        let live = self.live.parent_or_new(&step.path)?;
+        let kept = self.kept.parent_or_new(&step.path)?;
         let ours = Spot { dir: kept, name: self.ground.kept_name(step) };
         Ok((ours, Spot { dir: live, name: split(&step.path).1 }))
     }

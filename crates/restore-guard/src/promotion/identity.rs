@@ -50,8 +50,8 @@ pub(super) struct Seen {
     pub(super) device: u64,
     pub(super) mode: u32,
     pub(super) owner: (u32, u32),
-    /// How many names it has.
-    pub(super) names: u64,
+    /// Whether it has several names.
+    pub(super) is_linked: bool,
 }
 
 impl From<Stat> for Seen {
@@ -72,7 +72,7 @@ impl From<Stat> for Seen {
             device: stat.st_dev,
             mode: stat.st_mode & 0o7777,
             owner: (stat.st_uid, stat.st_gid),
-            names: stat.st_nlink.into(),
+            is_linked: stat.st_nlink > 1,
         }
     }
 }

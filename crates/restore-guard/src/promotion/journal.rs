@@ -1,11 +1,13 @@
 use super::dir::Dir;
+use super::identity::EntryKind;
 use super::plan::{Carries, Plan};
 use super::record::{Phase, Record};
+use super::swap::LEFT_BY_MOVES;
 use crate::{Error, Grant, Result, disk};
 use backup_contract::Checksum;
 use backup_store::durable;
 use chrono::{DateTime, Utc};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read as _};
@@ -96,7 +98,7 @@ impl Journal {
         check_owner(&dir)?;
         let lock = dir.lock_file(LOCK)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Held { dir, _lock: lock })),
+            Ok(()) => Ok(Some(Held { dir, lock })),
             Err(TryLockError::WouldBlock) => Err(Error::RestoreRunning(self.path.clone())),
             Err(TryLockError::Error(error)) => Err(disk::io("lock", &self.path)(error)),
         }
@@ -107,7 +109,14 @@ impl Journal {
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) dir: Dir,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Not by closing it alone: a child that another thread is just starting has a copy until it runs its program.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Held {
@@ -141,14 +150,36 @@ impl Held {
         Ok(self.dir.look(RECORD)?.is_some())
     }
 
+    /// Removes what a process has left that was killed before a restore had begun. What others put here stays.
+    pub(super) fn sweep(&self) -> Result<()> {
+        if self.dir.look(KEPT)?.is_some() {
+            let path = self.dir.path_of(KEPT);
+            return Err(Error::NotPromotable { path, reason: "it is there, and of no restore" });
+        }
+        self.sweep_files()?;
+        self.dir.remove(PLAN).map(drop)
+    }
+
+    fn sweep_files(&self) -> Result<()> {
+        for name in self.dir.names()? {
+            let is_file =
+                || Ok::<_, Error>(self.dir.look(&name)?.map(|it| it.identity.kind) == Some(EntryKind::File));
+            if name == WAY_BACK || durable::is_temporary(&name) && is_file()? {
+                self.dir.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what a restore has left here, its record last: with that there is none. What others put here stays.
     pub(super) fn clear(&self) -> Result<()> {
+        self.dir.remove_all(KEPT)?;
         for name in self.dir.names()? {
-            let is_ours = name == KEPT || name == WAY_BACK || name.as_encoded_bytes().starts_with(b".si-");
-            if is_ours {
+            if LEFT_BY_MOVES.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes())) {
                 self.dir.remove_all(&name)?;
             }
         }
+        self.sweep_files()?;
         self.dir.remove(PLAN)?;
         self.dir.sync()?;
         self.dir.remove(RECORD)?;
@@ -188,6 +219,13 @@ fn read(dir: &Dir) -> Result<Option<(Record, Plan)>> {
     Ok(Some((record, plan)))
 }
 
+/// What a file of any version says of itself.
+#[derive(Deserialize)]
+struct Versioned {
+    #[serde(default)]
+    version: Option<u64>,
+}
+
 fn load<T: DeserializeOwned>(dir: &Dir, name: &str) -> Result<Option<(T, Checksum)>> {
     let path = dir.path_of(name);
     if dir.look(name)?.is_none() {
@@ -200,11 +238,6 @@ fn load<T: DeserializeOwned>(dir: &Dir, name: &str) -> Result<Option<(T, Checksu
         // The position only: the text could hold anything.
         reason: format!("line {}, column {}", error.line(), error.column()),
     };
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        #[serde(default)]
-        version: Option<u64>,
-    }
     let version = serde_json::from_slice::<Versioned>(&bytes).map_err(malformed)?.version;
     if let Some(found) = version.filter(|version| *version > VERSION) {
         return Err(Error::NewerFormat { place: path.display().to_string(), found, supported: VERSION });

@@ -31,6 +31,7 @@ mod plan;
 mod promote;
 mod record;
 mod space;
+mod step;
 mod swap;
 #[cfg(test)]
 mod tests;
@@ -40,8 +41,9 @@ mod walk;
 
 pub use identity::{EntryKind, Identity};
 pub use journal::{Journal, Pending};
-pub use plan::{Act, Carries, Growth, Log, Plan, Protected, Step};
+pub use plan::{Carries, Plan};
 pub use promote::{Promoted, Resumed};
 pub use record::Phase;
 pub use space::require_space;
+pub use step::{Act, Growth, Log, Protected, Step};
 pub use undo::{Undone, Writes};

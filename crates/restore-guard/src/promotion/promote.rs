@@ -3,9 +3,10 @@ use super::dir::{Dir, change};
 use super::ground::{Ground, ONE_BY_ONE};
 use super::identity::Identity;
 use super::journal::{Held, Journal, VERSION};
-use super::plan::{Carries, Plan, Step, is_inside};
+use super::plan::{Carries, Plan, is_inside};
 use super::record::{Phase, Record};
 use super::space::require_space_in;
+use super::step::Step;
 use super::swap::swap;
 use super::tree::TreeStamp;
 use crate::{Error, Permit, Result, disk};
@@ -30,6 +31,30 @@ impl Journal {
     /// Until the first step nothing live is touched, and an error leaves no restore behind; from then on an error, or the
     /// end of the process, leaves one that [`Journal::resume`] finishes and [`Journal::undo`] takes back.
     ///
+    /// ```
+    /// # use {chrono::{DateTime, Utc}, restore_guard::{Journal, Permit, Plan, Promoted, Result}};
+    /// fn once(journal: &Journal, plan: &Plan, permit: Permit, now: DateTime<Utc>) -> Result<Promoted> {
+    ///     journal.promote(plan, permit, now)
+    /// }
+    /// ```
+    ///
+    /// Without a permit there is no promotion, and with one there is one:
+    ///
+    /// ```compile_fail
+    /// # use {chrono::{DateTime, Utc}, restore_guard::{Journal, Permit, Plan, Promoted, Result}};
+    /// fn without(journal: &Journal, plan: &Plan, now: DateTime<Utc>) -> Result<Promoted> {
+    ///     journal.promote(plan, now)
+    /// }
+    /// ```
+    ///
+    /// ```compile_fail
+    /// # use {chrono::{DateTime, Utc}, restore_guard::{Journal, Permit, Plan, Promoted, Result}};
+    /// fn twice(journal: &Journal, plan: &Plan, permit: Permit, now: DateTime<Utc>) -> Result<Promoted> {
+    ///     journal.promote(plan, permit, now)?;
+    ///     journal.promote(plan, permit, now)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::PermitExpired`], [`Error::RestorePending`], [`Error::RestoreRunning`]; [`Error::TargetChanged`], when live
     /// or staged files are not what was planned for; [`Error::AttributeLost`], [`Error::NoSpace`],
@@ -45,7 +70,7 @@ impl Journal {
             });
         }
         let grant = permit.use_up(now)?;
-        held.clear()?;
+        held.sweep()?;
         plan.check()?;
         let ground = Ground::planned(plan)?;
         check_places(&held, plan, &ground)?;
@@ -97,7 +122,7 @@ impl Journal {
             Phase::Undoing | Phase::Undone => {
                 super::undo::back(&held, record, &plan, super::Writes::Refuse, now).map(Resumed::Undone)
             }
-            Phase::Dropping => super::confirm::drop_kept(&held, &plan, record).map(|()| Resumed::Confirmed),
+            Phase::Dropping => super::confirm::drop_kept(&held, &plan, &record).map(|()| Resumed::Confirmed),
         }
     }
 }
@@ -249,6 +274,7 @@ fn forward(
         record = Record { phase: Phase::Moving, since: now, is_in_journal: ground.is_in_journal, ..record };
         held.write_record(&record)?;
     }
+    ground.make_missing(plan)?;
     let mut findings = Vec::new();
     let mut ways = ground.ways(plan);
     for step in &plan.steps {

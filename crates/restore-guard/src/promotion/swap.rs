@@ -83,8 +83,14 @@ fn move_new(from: Spot<'_>, to: Spot<'_>) -> Result<bool> {
 
 /// Where an entry waits while an exchange takes several calls.
 fn aside_of(before: Option<u64>) -> String {
-    format!(".si-aside-{:x}", before.unwrap_or_default())
+    format!("{ASIDE}{:x}", before.unwrap_or_default())
 }
+
+const ASIDE: &str = ".si-aside-";
+const REPLACED: &str = ".si-replaced-";
+
+/// What the names begin with that a move in several calls may leave beside the place of our own.
+pub(super) const LEFT_BY_MOVES: [&str; 2] = [ASIDE, REPLACED];
 
 /// An exchange where the file system knows none: what is live gets a second name, and is renamed over. The live name is
 /// never absent. A directory can have no second name, so for a moment the live name is.
@@ -184,7 +190,7 @@ pub(super) fn settle(ours: Spot<'_>, live: Spot<'_>, before: Option<u64>) -> Res
             aside.dir.remove(aside.name)?;
         } else if !move_new(aside, live)? {
             // Somebody else has taken the live name meanwhile. What waits here may have no other name: it is kept.
-            let kept = format!(".si-replaced-{:x}", waiting.inode);
+            let kept = format!("{REPLACED}{:x}", waiting.inode);
             put_aside_back(aside, Spot { dir: ours.dir, name: &kept })?;
         }
     }

@@ -2,8 +2,9 @@ use super::carry::{Carry, carry};
 use super::ground::{Ground, Ways};
 use super::identity::Identity;
 use super::journal::{Held, Journal, VERSION, WAY_BACK};
-use super::plan::{Carries, Plan, Step};
+use super::plan::{Carries, Plan};
 use super::record::{MoveBack, Phase, Record, WayBack};
+use super::step::Step;
 use super::swap::{Spot, is_done, settle, swap};
 use super::walk::split;
 use crate::{Error, Result};
@@ -175,10 +176,9 @@ fn plan_back(
         if !is_incoming(ground, step, record, there.live.as_ref(), &mut written)? {
             let name = format!(".si-carried-{}-{index}", way.generation);
             match carry_log(ground, &mut ways, step, there.live, &name)? {
-                Carry::Unchanged => {}
                 Carry::Grown(new) => (back.carried, back.before) = (Some(name), Some(new)),
                 Carry::NoLog if plan.carries == Carries::Files => written.push(step.path.clone()),
-                Carry::NoLog => {}
+                Carry::NoLog | Carry::Unchanged => {}
             }
         }
         if !is_given_up {

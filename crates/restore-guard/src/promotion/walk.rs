@@ -37,20 +37,10 @@ impl<'a> Walk<'a> {
         self.descend(path, |_, _| Ok(false))
     }
 
-    /// The directory of `path`. Those that are missing are made, and `made` is told each.
-    pub(super) fn parent_or_new(
-        &mut self,
-        path: &str,
-        mut made: impl FnMut(&Dir, &str) -> Result<()>,
-    ) -> Result<&Dir> {
-        let make = |dir: &Dir, name: &str| {
-            if dir.make(name)? {
-                made(dir, name)?;
-            }
-            Ok(true)
-        };
+    /// The directory of `path`; those that are missing are made, for their owner alone.
+    pub(super) fn parent_or_new(&mut self, path: &str) -> Result<&Dir> {
         let root = self.root;
-        match self.descend(path, make)? {
+        match self.descend(path, |dir, name| dir.make(name).map(|_| true))? {
             Some(dir) => Ok(dir),
             None => Err(Error::TargetChanged { path: root.path().join(path), now: "its directory is gone" }),
         }
