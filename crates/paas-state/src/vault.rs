@@ -2,7 +2,6 @@
 //! ever written into it.
 
 use crate::{ContextDir, Manifest, Result, StatePath, stable};
-use backup_contract::environment::{EnvFile, Given};
 use backup_contract::{Finding, Place, Severity};
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
@@ -18,8 +17,8 @@ const VAULT: &str = "vault/secrets.env";
 /// all, too few to be sure of the guess.
 const KEPT: usize = 3;
 
-/// The longest key and value that a reference is looked for in, in bytes: of stores, si's are a thousandth of it.
-const LIMIT: u64 = EnvFile::MAX_BYTES as u64;
+/// How much of a vault is looked at, in bytes. si's are a thousandth of it.
+const LIMIT: u64 = 1 << 20;
 
 /// The names of a vault's keys, each with a fingerprint of its value.
 ///
@@ -34,30 +33,45 @@ impl VaultPrints {
     /// Looks at a context's vault. `None` where there is none.
     ///
     /// # Errors
-    /// [`Error::Io`](crate::Error::Io) where it cannot be read; [`Error::Malformed`](crate::Error::Malformed), without a
-    /// word of what it holds, where it is no env file.
+    /// [`Error::Io`](crate::Error::Io) where it cannot be read.
     pub fn read(context: &ContextDir, origin: &str) -> Result<Option<Self>> {
         let path = StatePath::new(VAULT)?;
         let Some((file, _)) = stable::open(context, &path)? else { return Ok(None) };
         let mut bytes = Vec::new();
-        file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|e| context.io("read", VAULT, e))?;
-        let vault = EnvFile::parse(&bytes).map_err(|e| crate::Error::malformed(VAULT, &e))?;
+        file.take(LIMIT).read_to_end(&mut bytes).map_err(|e| context.io("read", VAULT, e))?;
+        let text = String::from_utf8_lossy(&bytes);
         let mut prints = BTreeMap::new();
-        for variable in vault.iter() {
-            // What cannot be the name of a key may be a piece of a secret that was broken over lines.
-            let name = variable.name();
-            let is_word = (3..=24).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_uppercase());
-            if variable.printable_name().is_none() && !is_word {
-                continue;
+        let mut open: Option<(&str, String)> = None;
+        let mut close = |open: Option<(&str, String)>| {
+            if let Some((name, value)) = open {
+                prints.insert(name.to_owned(), print_of(origin, name, &value));
             }
-            let value = match variable.given() {
-                Given::Literal(value) | Given::Substituted(value) => value.expose(),
-                Given::Inherited => continue,
-            };
-            prints.insert(name.to_owned(), print_of(origin, name, value));
+        };
+        for line in text.lines() {
+            match (assignment(line), &mut open) {
+                (Some((name, value)), _) => close(open.replace((name, value.trim_end().to_owned()))),
+                // A key or a certificate has several lines.
+                (None, Some((_, value))) => {
+                    value.push('\n');
+                    value.push_str(line.trim_end());
+                }
+                (None, None) => {}
+            }
         }
+        close(open);
         Ok(Some(Self(prints)))
     }
+}
+
+/// Name and value of a line that gives one. What cannot be the name of a key may be a piece of a secret that was broken over
+/// lines, and is none.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let (name, value) = line.split_once('=')?;
+    let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let is_name = name.len() <= 64 && name.contains('_') && name.bytes().all(upper);
+    let is_word = (3..=24).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_uppercase());
+    (is_name || is_word).then_some((name, value))
 }
 
 fn print_of(origin: &str, name: &str, value: &str) -> String {
@@ -89,8 +103,10 @@ pub fn compare_vault<'t>(
     let mut wanted: BTreeMap<String, String> = BTreeMap::new();
     for (path, text) in files {
         for word in words(text) {
-            let known = manifest.vault.as_ref().is_some_and(|prints| prints.0.contains_key(word.name));
-            if known || word.is_reference {
+            // What the vault did not have when the backup was made, it need not have now.
+            let is_wanted =
+                manifest.vault.as_ref().map_or(word.is_reference, |prints| prints.0.contains_key(word.name));
+            if is_wanted {
                 wanted.entry(word.name.to_owned()).or_insert_with(|| path.to_string());
             }
         }
@@ -186,6 +202,8 @@ mod tests {
         let file = r#"{"token": "vault:ALERT_TOKEN"}"#;
         assert_eq!(mismatches(None, file, Some("ALERT_TOKEN=x\n")), [""; 0]);
         assert_eq!(mismatches(None, file, Some("OTHER=x\n")).len(), 1);
+        // One that knows it was not there then wants no more.
+        assert_eq!(mismatches(Some("OTHER=x\n"), file, Some("OTHER=x\n")), [""; 0]);
     }
 
     #[test]
@@ -199,12 +217,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_vault_is_told_without_a_word_of_it() {
-        let home = tempfile::tempdir().unwrap();
-        fs::create_dir_all(home.path().join("contexts/default/vault")).unwrap();
-        fs::write(home.path().join("contexts/default").join(VAULT), b"A=\xff\nhunter2 x\n").unwrap();
-        let context = ContextDir::open(home.path(), ContextName::new("default").unwrap()).unwrap();
-        let error = VaultPrints::read(&context, ORIGIN).unwrap_err();
-        assert!(!error.to_string().contains("hunter2"), "{error}");
+    fn a_value_of_several_lines_is_one_and_its_pieces_are_no_names() {
+        let key = "TLS_KEY=-----BEGIN\nQUJD\nAb+c/d==\n-----END\nNEXT_ONE=x\n";
+        let VaultPrints(prints) = vault(key);
+        assert_eq!(prints.keys().collect::<Vec<_>>(), ["NEXT_ONE", "TLS_KEY"]);
+        assert_ne!(vault(&key.replace("QUJD", "QUJE")).0["TLS_KEY"], prints["TLS_KEY"]);
+        assert_eq!(vault(&key.replace('\n', "\r\n")).0["TLS_KEY"], prints["TLS_KEY"]);
     }
 }

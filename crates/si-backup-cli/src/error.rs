@@ -382,12 +382,15 @@ impl CliError {
             Self::NoSnapshot(_) => Some("'si-backup list' prints the ids".into()),
             Self::NothingThere { .. } => Some("make one with 'si-backup run --state'".into()),
             Self::Ambiguous { candidates, .. } => Some(format!("it could be {}", candidates.join(", "))),
-            Self::RestoreRefused { use_instead: Some(command), .. } => {
-                Some(format!("the last verified one is restored by '{command}', or by --or-last-verified"))
-            }
             Self::RestoreRefused { codes, .. } if codes.contains(&"restore-pending") => Some(
                 "end the earlier restore with 'si-backup restore confirm' or 'si-backup restore undo --force'".into(),
             ),
+            Self::RestoreRefused { codes, .. } if codes.contains(&"lock-shut") => Some(
+                "'si-backup guard status' says why it is shut; 'si-backup guard recheck' opens it when the checks pass".into(),
+            ),
+            Self::RestoreRefused { use_instead: Some(command), .. } => {
+                Some(format!("the last verified one is restored by '{command}', or by --or-last-verified"))
+            }
             Self::RestoreRefused { .. } => Some(
                 "mend what each reason names: 'si-backup verify ID' proves a snapshot; on a rebuilt host give the checksum of the recovery sheet with --checksum".into(),
             ),

@@ -5,7 +5,9 @@ use backup_contract::{ContextName, Level, Snapshot, SnapshotRef, Subject};
 use backup_store::{LockKeeper, Store};
 use chrono::{DateTime, Utc};
 use paas_state::{Catalogue, Record, UnverifiedBundle};
-use restore_guard::{Ledger, OriginId, PinSet, Pins, Question, Records, Scope, Standing};
+use restore_guard::{
+    Action, Ledger, OriginId, PinSet, Pins, Question, Records, Scope, Standing, TrailEntry, TrailLine,
+};
 use std::cell::OnceCell;
 
 /// The state snapshots of a context with what is known about them: catalogue, evidence and pins, joined by id and
@@ -47,7 +49,7 @@ impl<'a> Shelf<'a> {
         let origin = origin_meant(session, store)?;
         let ledger = Ledger::new(store, &context);
         let ledger = origin.as_ref().map_or(ledger, |origin| ledger.of_origin(origin));
-        Ok(Self {
+        let mut shelf = Self {
             catalogue: Catalogue::read(store, &context)?,
             evidence: ledger.read(&Scope::Subject(Subject::State), &session.trusted()?)?,
             pins: Pins::new(store, &context).read(Some(&Subject::State))?,
@@ -56,7 +58,40 @@ impl<'a> Shelf<'a> {
             context,
             origin,
             now,
-        })
+        };
+        if shelf.snapshots().iter().any(|snapshot| snapshot.suspect) {
+            // This home's own trail alone: the copies of others can be written by whoever can write to the store.
+            let own = session.home.trail(&shelf.context)?.verify_against(store)?;
+            shelf.lift_suspicion(own.lines.iter());
+        }
+        Ok(shelf)
+    }
+
+    /// A snapshot that was taken while the mutation lock was shut is as good as any other once it was verified after the
+    /// lock had opened.
+    fn lift_suspicion<'t>(&mut self, trail: impl Iterator<Item = &'t TrailLine>) {
+        let opens = |entry: &&TrailEntry| matches!(entry.action, Action::LockOpened | Action::LockReleased);
+        let opened: Vec<_> = trail.map(|line| &line.entry).filter(opens).map(|entry| entry.at).collect();
+        let cleared: Vec<_> = self
+            .snapshots()
+            .iter()
+            .filter(|snapshot| snapshot.suspect)
+            .filter(|snapshot| {
+                let taken = snapshot.finished_at.or(snapshot.started_at);
+                let after = opened.iter().filter(|at| taken.is_some_and(|taken| **at >= taken)).min();
+                let proof =
+                    self.standing(snapshot).and_then(|standing| Some(standing.proved()?.1.record().clone()));
+                proof.zip(after).is_some_and(|(record, after)| {
+                    record.level.covers(Level::Checksum) && record.started_at >= *after
+                })
+            })
+            .map(|snapshot| snapshot.id.clone())
+            .collect();
+        for snapshot in &mut self.catalogue.snapshots {
+            if cleared.contains(&snapshot.id) {
+                snapshot.suspect = false;
+            }
+        }
     }
 
     /// The snapshots, oldest first.

@@ -28,7 +28,7 @@ Examples:
   si-backup run --state                           make a backup, and prove it
   si-backup list                                  what there is, and how far it is proved
   si-backup extract LATEST --state --into /tmp/s  unpack into a new directory
-  si-backup restore --state --from LATEST --force bring it back into the live place
+  si-backup restore --from LATEST --force         bring it back into the live place
 
 Exit codes: 0 done, 1 failed, 2 usage or settings, 3 done in part, 10 findings, 11 locked,
 12 not restorable or not verified, 13 restore refused, 14 the engine failed, 130 and 143 interrupted."

@@ -27,6 +27,7 @@ mod policy;
 mod postgres;
 mod readme;
 mod rehearsals;
+mod restoring;
 mod rows;
 mod schemas;
 mod secrets;

@@ -42,9 +42,8 @@ fn the_published_schemas_are_those_of_the_types() {
 fn leaves(of: &clap::Command, words: &str, into: &mut BTreeSet<String>) {
     for command in of.get_subcommands().filter(|command| command.get_name() != "help") {
         let words = format!("{words} {}", command.get_name());
-        if command.has_subcommands() {
-            leaves(command, &words, into);
-        } else {
+        leaves(command, &words, into);
+        if !command.is_subcommand_required_set() {
             into.insert(words);
         }
     }
@@ -105,6 +104,29 @@ fn every_command_prints_what_its_schema_says() {
     let shrink = ["retention", "apply", "--keep-last", "1", "--recovery-window", "none"];
     hear(2, &shrink);
     hear(0, &[&shrink[..], &["--yes"]].concat());
+    hear(0, &["restore", "--from", "LATEST", "--dry-run"]);
+    hear(2, &["restore", "--from", "LATEST"]);
+    hear(0, &["restore", "--from", "LATEST", "--force"]);
+    for args in [
+        &["guard", "status"][..],
+        &["guard", "check", "--app", "shop"],
+        &["guard", "recheck"],
+        &["guard", "release", "--reason", "why"],
+        &["app", "status"],
+        &["restore", "undo", "--force"],
+        &["restore", "confirm"],
+    ] {
+        hear(0, args);
+    }
+    hear(2, &["restore", "undo", "--force"]);
+    hear(2, &["restore", "resume"]);
+    let shut = format!(
+        "{{\"version\":1,\"subject\":\"state\",\"since\":\"2026-11-23T12:00:00Z\",\"by\":\"ada\",\"host\":\"h\",\"why\":\"restore\",\"request\":\"sha256:{}\"}}",
+        "0".repeat(64)
+    );
+    fs::write(host.context().join(".si-backup/lock-state.json"), shut).unwrap();
+    hear(11, &["guard", "check"]);
+    hear(0, &["restore", "resume"]);
     for args in [&["audit", "list"][..], &["audit", "verify"], &["events", "list"], &["doctor"]] {
         hear(0, args);
     }
@@ -117,6 +139,13 @@ fn every_command_prints_what_its_schema_says() {
         (2, &["diff", "LATEST"]),
         (2, &["verify"]),
         (2, &["extract", "LATEST", "--into", "back"]),
+        (2, &["restore", "--from", "LATEST", "--force"]),
+        (2, &["restore", "undo"]),
+        (2, &["restore", "confirm"]),
+        (2, &["guard", "status"]),
+        (2, &["guard", "recheck"]),
+        (2, &["guard", "release", "--reason", "why"]),
+        (2, &["app", "status"]),
         (2, &["pin", "LATEST", "--reason", "why"]),
         (2, &["unpin", id]),
         (2, &["retention", "plan"]),

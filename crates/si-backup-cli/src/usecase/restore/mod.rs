@@ -1,6 +1,7 @@
 //! A snapshot of the state into the live place: through the gate, by a promotion, behind a shut mutation lock.
 
 mod after;
+mod empty;
 mod gate;
 mod place;
 mod source;
@@ -18,6 +19,7 @@ use crate::{CliError, Mode, Report, Session, Shelf};
 use backup_contract::{SnapshotRef, Subject};
 use backup_store::Store;
 use chrono::{DateTime, TimeDelta, Utc};
+use empty::EmptyContext;
 use gate::decided;
 use paas_state::{Inventory, Manifest, Shape, carry_events_from, carry_events_into, spoken_for};
 use restore_guard::{
@@ -50,12 +52,15 @@ pub(super) fn restore(session: &Session<'_>, args: &RestoreArgs) -> Result<Repor
             "'si-backup extract LATEST --app SLUG --into DIR' makes a data directory that is ready to be started",
         ));
     }
-    let place = Place::open(session)?;
     let store = session.open_store()?;
+    // On a new host there is no context yet. Who only looks leaves none behind.
+    let made = EmptyContext::make(session)?;
+    let place = Place::open(session)?;
     if !args.force {
         let shelf = Shelf::read(session, &*store)?;
         return show(session, args, &place, &shelf);
     }
+    made.keep();
     // No backup is made meanwhile, nor by another host of the same context.
     session.with_lease(&*store, &format!("run-state-{}", session.context), |_| {
         let shelf = Shelf::read(session, &*store)?;
