@@ -91,8 +91,18 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
         proved.push("none yet: run 'si-backup run --state' and print this sheet again".into());
     }
     section("4. THE NEWEST PROVED SNAPSHOTS", proved);
+    let trust = session.home.open_signing_key().map(|key| format!(" --trust {}", key.public())).unwrap_or_default();
     section(
-        "5. COMING BACK WITH STOCK TOOLS (age, zstd, tar)",
+        "5. COMING BACK WITH SI-BACKUP, on an empty machine",
+        vec![
+            format!("si-backup --context {context} init --recover --store '{url}' --identity IDENTITY{trust}"),
+            format!("si-backup --context {context} restore --state --from LATEST --force"),
+            format!("or, by the checksum of section 4: --from {newest} --checksum sha256:..."),
+            "Then the vault, from where it is kept; 'si-backup guard recheck'; 'si-backup restore confirm'.".into(),
+        ],
+    );
+    section(
+        "6. COMING BACK WITH STOCK TOOLS (age, zstd, tar)",
         vec![
             format!("bundle='<store>/state/{context}/{newest}/bundle.tar.zst.age'"),
             "sha256sum \"$bundle\"                    # compare with section 4".into(),
@@ -103,7 +113,7 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
         ],
     );
     section(
-        "6. WHAT IS NOT IN THE BACKUPS",
+        "7. WHAT IS NOT IN THE BACKUPS",
         vec![
             "The vault and every other secret: they come back from where they are kept.".into(),
             "Databases: their backups are WAL-G's.".into(),
