@@ -136,10 +136,6 @@ fn plan_back(
     };
     for (index, step) in plan.steps.iter().enumerate() {
         let earlier = previous.and_then(|way| way.moves.iter().find(|back| back.step == index));
-        if previous.is_some() && earlier.is_none() {
-            // It was not done when the undo began, and is not done by an undo.
-            continue;
-        }
         if let Some(earlier) = earlier {
             let before = earlier.before.map(|it| it.inode);
             let (ours, live) = places(ground, &mut ways, step, earlier)?;

@@ -2,7 +2,7 @@
 
 use super::super::dir::Dir;
 use super::super::swap::{Spot, swap};
-use super::support::{Kind, World, access_list, names, now, permit, set_extended, temp, tree, write};
+use super::support::{Kind, MANY, World, access_list, names, now, permit, set_extended, temp, tree, write};
 use crate::{Error, Growth, Journal, Phase, Plan, Protected, Writes};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -231,9 +231,58 @@ fn what_changed_between_a_kill_and_the_next_run_is_kept_and_told() {
     assert_eq!(fs::read(world.live().join("sub/both.json")).unwrap(), b"a stranger's");
 }
 
+/// Somebody saves a file, as an editor does, right before each call; what they wrote is live, or kept.
+///
+/// Without an exchange there is one moment, between the last look and the rename, in which it is lost.
+#[test]
+fn what_a_stranger_saves_at_any_moment_is_live_or_kept() {
+    for (plain, lost_at_most) in [(false, 0), (true, 1)] {
+        for is_undo in [false, true] {
+            let mut lost = Vec::new();
+            let mut calls = 0;
+            for call in 1..MANY {
+                let home = temp();
+                let world = World::new(home.path(), Kind::Files);
+                super::fault::set_plain(plain);
+                if is_undo {
+                    world.promote().unwrap();
+                }
+                let live = world.live();
+                super::fault::intrude_at(call, move || {
+                    fs::write(live.join("other/saving"), "a stranger's").unwrap();
+                    fs::rename(live.join("other/saving"), live.join("sub/both.json")).unwrap();
+                });
+                // Whether it goes well or is refused.
+                let _ = if is_undo { world.undo().map(drop) } else { world.promote().map(drop) };
+                calls = super::fault::calls();
+                super::fault::set_plain(false);
+                super::fault::intrude_never();
+                if calls < call {
+                    break;
+                }
+                let places = [
+                    world.live().join("sub"),
+                    world.staged().join("sub"),
+                    world.journal().path().join("kept/sub"),
+                ];
+                let texts = places.iter().flat_map(|place| {
+                    names(place).into_iter().map(move |name| fs::read(place.join(name)).unwrap())
+                });
+                if !texts.into_iter().any(|text| text == b"a stranger's") {
+                    lost.push(call);
+                }
+            }
+            assert!(
+                calls > 10 && lost.len() <= lost_at_most,
+                "plain {plain}, undo {is_undo}: {lost:?} of {calls}"
+            );
+        }
+    }
+}
+
 /// A promotion that has written down that it moves, and has moved nothing.
 fn stopped_at_first_step() -> (TempDir, World) {
-    for call in 1.. {
+    for call in 1..MANY {
         let home = temp();
         let world = World::new(home.path(), Kind::Files);
         super::fault::fail_at(call, rustix::io::Errno::IO);
@@ -243,7 +292,7 @@ fn stopped_at_first_step() -> (TempDir, World) {
             return (home, world);
         }
     }
-    unreachable!()
+    panic!("no call fails there")
 }
 
 #[test]
@@ -269,6 +318,32 @@ fn an_undo_refuses_to_lose_what_was_written_since() {
     assert_eq!(fs::read(kept.join("a.json")).unwrap(), b"edited since");
     assert_eq!(fs::read(kept.join("sub/old.json")).unwrap(), b"there again");
     world.journal().confirm(now()).unwrap();
+}
+
+/// What was given up once is not asked for again when the undo is finished.
+#[test]
+fn an_undo_that_gives_up_writes_is_resumed_as_one() {
+    let mut resumed = 0;
+    for call in 1..MANY {
+        let home = temp();
+        let world = World::new(home.path(), Kind::Files);
+        let old = world.seen();
+        world.promote().unwrap();
+        fs::write(world.live().join("a.json"), "edited since").unwrap();
+        fs::write(world.live().join("sub/old.json"), "there again").unwrap();
+        super::fault::fail_at(call, rustix::io::Errno::IO);
+        let stopped = world.journal().undo(Writes::Discard, now());
+        super::fault::fail_at(0, rustix::io::Errno::IO);
+        if stopped.is_ok() {
+            break;
+        }
+        if world.journal().pending().unwrap().unwrap().phase == Phase::Undoing {
+            world.resume().unwrap();
+            assert_eq!(world.seen(), old, "call {call}");
+            resumed += 1;
+        }
+    }
+    assert!(resumed > 5, "{resumed}");
 }
 
 #[test]
@@ -460,7 +535,7 @@ fn attributes_of_a_replaced_file_are_kept_and_no_others() {
 #[test]
 fn an_attribute_that_cannot_be_kept_is_an_error_before_any_change() {
     let mut lost = Vec::new();
-    for call in 1.. {
+    for call in 1..MANY {
         let home = temp();
         let world = World::new(home.path(), Kind::Files);
         let plan = world.plan().unwrap();

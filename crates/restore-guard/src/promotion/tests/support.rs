@@ -27,6 +27,9 @@ pub(crate) fn permit() -> Permit {
     })
 }
 
+/// More calls than any promotion of these tests makes.
+pub(crate) const MANY: u64 = 1000;
+
 pub(crate) fn is_full() -> bool {
     std::env::var_os("SI_BACKUP_FULL").is_some_and(|value| value == "1")
 }
