@@ -3,11 +3,14 @@
 use rustix::io::Errno;
 use std::cell::{Cell, RefCell};
 
+/// What somebody else does, and before which call.
+type Intruder = (u64, Box<dyn FnOnce()>);
+
 thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
     static FAILING: Cell<u64> = const { Cell::new(0) };
     static ERROR: Cell<Errno> = const { Cell::new(Errno::IO) };
-    static INTRUDER: RefCell<Option<(u64, Box<dyn FnOnce()>)>> = const { RefCell::new(None) };
+    static INTRUDER: RefCell<Option<Intruder>> = const { RefCell::new(None) };
     static PLAIN: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -45,7 +48,7 @@ pub(crate) fn is_plain() -> bool {
 
 pub(crate) fn point() -> rustix::io::Result<()> {
     CALLS.set(CALLS.get() + 1);
-    let is_now = |intruder: &mut (u64, Box<dyn FnOnce()>)| intruder.0 == CALLS.get();
+    let is_now = |intruder: &mut Intruder| intruder.0 == CALLS.get();
     if let Some((_, act)) = INTRUDER.with_borrow_mut(|intruder| intruder.take_if(is_now)) {
         act();
     }

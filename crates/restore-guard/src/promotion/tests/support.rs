@@ -4,7 +4,8 @@ use crate::{Grant, Growth, Journal, Permit, Plan, Promoted, Protected, Result, R
 use backup_contract::{Checksum, ContextName, SnapshotId, Subject};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -259,4 +260,11 @@ pub(crate) fn names(path: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// Adds lines to the live log.
+pub(crate) fn append(world: &World, lines: &str) {
+    let log = world.live().join("events.jsonl");
+    let mut file = OpenOptions::new().append(true).create(true).open(log).unwrap();
+    file.write_all(lines.as_bytes()).unwrap();
 }
