@@ -1,7 +1,7 @@
 //! What an undo puts back, takes along, and refuses to lose.
 
-use super::support::{Kind, MANY, World, append, names, now, temp};
-use crate::{Error, Phase, Writes};
+use super::support::{Kind, MANY, World, append, names, now, permit, temp};
+use crate::{Error, Journal, Phase, Writes};
 use std::fs;
 use std::path::Path;
 
@@ -28,6 +28,35 @@ fn an_undo_refuses_to_lose_what_was_written_since() {
     assert_eq!(fs::read(kept.join("a.json")).unwrap(), b"edited since");
     assert_eq!(fs::read(kept.join("sub/old.json")).unwrap(), b"there again");
     world.journal().confirm(now()).unwrap();
+}
+
+#[test]
+fn what_has_touched_nothing_is_undone_whatever_became_of_the_live_directory() {
+    let mut stopped = 0;
+    for call in 1..MANY {
+        let home = temp();
+        let world = World::new(home.path(), Kind::Files);
+        let journal = Journal::new(home.path().join("journal"));
+        let plan = world.plan().unwrap();
+        super::fault::fail_at(call, rustix::io::Errno::IO);
+        let outcome = journal.promote(&plan, permit(), now());
+        super::fault::fail_at(0, rustix::io::Errno::IO);
+        match journal.pending().unwrap().map(|pending| pending.phase) {
+            None => {}
+            Some(Phase::Prepared) => {
+                stopped += 1;
+                fs::rename(world.live(), home.path().join("gone")).unwrap();
+                let error = journal.resume(now()).unwrap_err();
+                assert!(matches!(error, Error::TargetChanged { .. }), "{error}");
+                assert_eq!(journal.undo(Writes::Refuse, now()).unwrap().steps, 0);
+                journal.confirm(now()).unwrap();
+                assert_eq!(names(journal.path()), ["lock"]);
+            }
+            Some(_) => break,
+        }
+        outcome.unwrap_err();
+    }
+    assert!(stopped > 1, "{stopped}");
 }
 
 /// What was given up once is not asked for again when the undo is finished.
