@@ -14,6 +14,7 @@
 //! | what is asked before it is opened | [`Check`], [`ask`] |
 //! | keeping others from changing what was restored until it is checked | [`MutationLock`], [`MutationPass`] |
 //! | all of that in the words of the policy | [`rehearsals_of`], [`drills_of`], [`trail_facts`] |
+//! | bringing proved data to its place, and back | [`Plan`], carried out by a [`Journal`] with a [`Permit`]: resumed, undone or confirmed |
 //! | telling two contexts of one name apart | [`OriginId`], [`claim_origin`], [`Ledger::of_origin`] |
 //!
 //! Evidence is no flag: it is a signed statement over a checksum. A snapshot whose bytes are no longer those of the

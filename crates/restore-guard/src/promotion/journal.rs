@@ -193,7 +193,8 @@ fn check_owner(dir: &Dir) -> Result<()> {
     let user = rustix::process::geteuid();
     let reason = if seen.mode & 0o022 != 0 {
         "others may write to it"
-    } else if seen.owner.0 != user.as_raw() && !user.is_root() {
+    } else if seen.owner.0 != user.as_raw() {
+        // Also for root: whoever owns it could have written into it that root is to move what is root's.
         "it is another user's"
     } else {
         return Ok(());

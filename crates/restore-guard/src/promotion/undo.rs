@@ -1,7 +1,7 @@
 use super::carry::{Carry, carry};
 use super::ground::{Ground, Ways};
 use super::identity::Identity;
-use super::journal::{Held, Journal, VERSION, WAY_BACK};
+use super::journal::{Held, Journal, KEPT, VERSION, WAY_BACK};
 use super::plan::{Carries, Plan};
 use super::record::{MoveBack, Phase, Record, WayBack};
 use super::step::Step;
@@ -59,7 +59,13 @@ pub(super) fn back(
     now: DateTime<Utc>,
 ) -> Result<Undone> {
     let previous = match record.phase {
-        Phase::Prepared | Phase::Moving | Phase::Moved => None,
+        Phase::Prepared => {
+            // Nothing live was touched, so whatever has become of that stands in no way.
+            let is_in_journal = held.dir.look(KEPT)?.is_some();
+            held.write_record(&Record { phase: Phase::Undone, since: now, is_in_journal, ..record })?;
+            return Ok(Undone { steps: 0, carried: Vec::new(), findings: Vec::new() });
+        }
+        Phase::Moving | Phase::Moved => None,
         Phase::Undoing => Some(held.read_back()?.ok_or_else(|| Error::JournalMalformed {
             path: held.dir.path_of(WAY_BACK),
             reason: "it is gone".to_owned(),
@@ -136,10 +142,6 @@ fn plan_back(
     };
     for (index, step) in plan.steps.iter().enumerate() {
         let earlier = previous.and_then(|way| way.moves.iter().find(|back| back.step == index));
-        if previous.is_some() && earlier.is_none() {
-            // It was not done when the undo began, and is not done by an undo.
-            continue;
-        }
         if let Some(earlier) = earlier {
             let before = earlier.before.map(|it| it.inode);
             let (ours, live) = places(ground, &mut ways, step, earlier)?;

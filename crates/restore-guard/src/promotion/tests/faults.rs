@@ -1,7 +1,7 @@
 //! Calls that fail, and disks that are full.
 
 use super::super::tests::fault;
-use super::support::{Kind, World, now, temp, tree};
+use super::support::{Kind, MANY, World, now, temp, tree};
 use crate::{Error, Phase, Writes, require_space};
 use rustix::io::Errno;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn fails_everywhere(kind: Kind, plain: bool, error: Errno) {
     fault::set_plain(plain);
     let mut pending = 0;
     for forward in [true, false] {
-        for call in 1.. {
+        for call in 1..MANY {
             let home = temp();
             let world = World::new(home.path(), kind);
             let old = world.seen();
@@ -53,7 +53,7 @@ fn fails_everywhere(kind: Kind, plain: bool, error: Errno) {
 
 /// Undoes; each of its calls fails once, one after the other.
 fn undo_with_faults(world: &World, error: Errno) {
-    for call in 1.. {
+    for call in 1..MANY {
         fault::fail_at(call, error);
         let outcome = world.undo();
         let calls = fault::calls();
@@ -63,6 +63,7 @@ fn undo_with_faults(world: &World, error: Errno) {
             return;
         }
     }
+    panic!("it never comes to its end");
 }
 
 #[test]

@@ -4,7 +4,8 @@ use crate::{Grant, Growth, Journal, Permit, Plan, Promoted, Protected, Result, R
 use backup_contract::{Checksum, ContextName, SnapshotId, Subject};
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -26,6 +27,9 @@ pub(crate) fn permit() -> Permit {
         valid_until: now() + TimeDelta::minutes(15),
     })
 }
+
+/// More calls than any promotion of these tests makes.
+pub(crate) const MANY: u64 = 1000;
 
 pub(crate) fn is_full() -> bool {
     std::env::var_os("SI_BACKUP_FULL").is_some_and(|value| value == "1")
@@ -256,4 +260,11 @@ pub(crate) fn names(path: &Path) -> Vec<String> {
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// Adds lines to the live log.
+pub(crate) fn append(world: &World, lines: &str) {
+    let log = world.live().join("events.jsonl");
+    let mut file = OpenOptions::new().append(true).create(true).open(log).unwrap();
+    file.write_all(lines.as_bytes()).unwrap();
 }
