@@ -36,7 +36,7 @@ pub enum Command {
     /// Look at the mutation lock that a restore has shut, and open it
     #[command(
         subcommand,
-        after_help = "Examples:\n  si-backup guard check || exit   # before a deploy\n  si-backup guard recheck"
+        after_help = "Examples:\n  si-backup guard check     before a deploy: exit code 11 when it is shut\n  si-backup guard recheck"
     )]
     Guard(GuardCommand),
     /// Keep a snapshot, whatever the retention says
@@ -324,7 +324,7 @@ pub struct ExtractArgs {
 Examples:
   si-backup restore --state --from LATEST --dry-run         what would be done, or why not
   si-backup restore --state --from LATEST --or-last-verified --force
-  si-backup restore --state --from state-20261123 --checksum sha256:... --force
+  si-backup restore --state --from state-20261123 --accept-level checksum --reason 'no identity yet' --dry-run
   si-backup restore undo --force                            put everything back
   si-backup restore confirm                                 drop what was kept for that
 
@@ -398,7 +398,7 @@ pub enum GuardCommand {
     #[command(after_help = "Example:\n  si-backup guard status --json | jq '.data[] | select(.shut)'")]
     Status,
     /// Exit with 11 when the lock is shut: for scripts, before a deploy or a change of secrets
-    #[command(after_help = "Example:\n  si-backup guard check --app shop && si paas deploy shop")]
+    #[command(after_help = "Example:\n  si-backup guard check --app shop")]
     Check {
         /// The app that is to be changed [default: the state of the context]
         #[arg(long, value_name = "SLUG")]

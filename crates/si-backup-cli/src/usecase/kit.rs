@@ -91,14 +91,18 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
         proved.push("none yet: run 'si-backup run --state' and print this sheet again".into());
     }
     section("4. THE NEWEST PROVED SNAPSHOTS", proved);
-    let trust = session.home.open_signing_key().map(|key| format!(" --trust {}", key.public())).unwrap_or_default();
+    let trust =
+        session.home.open_signing_key().map(|key| format!(" --trust {}", key.public())).unwrap_or_default();
     section(
         "5. COMING BACK WITH SI-BACKUP, on an empty machine",
         vec![
-            format!("si-backup --context {context} init --recover --store '{url}' --identity IDENTITY{trust}"),
+            format!(
+                "si-backup --context {context} init --recover --store '{url}' --identity IDENTITY{trust}"
+            ),
             format!("si-backup --context {context} restore --state --from LATEST --force"),
             format!("or, by the checksum of section 4: --from {newest} --checksum sha256:..."),
-            "Then the vault, from where it is kept; 'si-backup guard recheck'; 'si-backup restore confirm'.".into(),
+            "Then the vault, from where it is kept; 'si-backup guard recheck'; 'si-backup restore confirm'."
+                .into(),
         ],
     );
     section(

@@ -49,8 +49,11 @@ fn every_section_is_played() {
 fn with_a_secret(host: &Host) -> PathBuf {
     let vault = host.context().join("vault/secrets.env");
     fs::write(&vault, "SHOP_DB_PASSWORD=old\n").unwrap();
-    fs::write(host.context().join("addons.json"), "{\"apps\": {\"shop\": [{\"vars\": {\"p\": \"${SHOP_DB_PASSWORD}\"}}]}}")
-        .unwrap();
+    fs::write(
+        host.context().join("addons.json"),
+        "{\"apps\": {\"shop\": [{\"vars\": {\"p\": \"${SHOP_DB_PASSWORD}\"}}]}}",
+    )
+    .unwrap();
     vault
 }
 

@@ -73,7 +73,8 @@ pub(crate) fn follow(host: &Host, step: &Step, dir: &Path) {
     if !step.output.is_empty() {
         // What follows the shown lines is left out where a document says what a refusal begins with.
         let (said, shown) = (plain(&ran.stdout), plain(&step.output));
-        let is_as_shown = if step.command.contains("|| [") { said.starts_with(&shown) } else { said == shown };
+        let is_as_shown =
+            if step.command.contains("|| [") { said.starts_with(&shown) } else { said == shown };
         assert!(is_as_shown, "{}:\n{said}\ninstead of\n{shown}", step.command);
     }
 }
