@@ -10,7 +10,7 @@ use backup_contract::{AppSlug, ContextName};
 use backup_store::{Holder, Lease, LeaseRequest, Store, outside_git_work_tree};
 use chrono::{DateTime, Utc};
 use paas_state::{AllowList, ContextDir, Identities, Recipients};
-use restore_guard::{ActOutcome, Action, TrailEvent, TrustedWriters};
+use restore_guard::{ActOutcome, Action, Ledger, TrailEvent, TrustedWriters};
 use std::cell::{OnceCell, RefCell};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -100,6 +100,12 @@ impl<'w> Session<'w> {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         (self.world.now)()
+    }
+
+    /// A ledger, held to the times of its store where those can be compared with this host's.
+    #[must_use]
+    pub const fn as_dated<'a>(&self, ledger: Ledger<'a>) -> Ledger<'a> {
+        if self.world.is_time_of_stores { ledger.held_to_its_store() } else { ledger }
     }
 
     /// Who asks.

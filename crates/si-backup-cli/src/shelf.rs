@@ -47,7 +47,7 @@ impl<'a> Shelf<'a> {
     ) -> Result<Self, CliError> {
         let context = session.context.clone();
         let origin = origin_meant(session, store)?;
-        let ledger = Ledger::new(store, &context);
+        let ledger = session.as_dated(Ledger::new(store, &context));
         let ledger = origin.as_ref().map_or(ledger, |origin| ledger.of_origin(origin));
         let mut shelf = Self {
             catalogue: Catalogue::read(store, &context)?,

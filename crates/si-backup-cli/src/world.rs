@@ -29,6 +29,8 @@ pub struct World {
     pub err_is_terminal: bool,
     /// What time it is.
     pub now: Box<dyn Fn() -> DateTime<Utc>>,
+    /// Whether that is the time by which stores date what is written, so that the two can be compared.
+    pub is_time_of_stores: bool,
     /// For time limits, polling and measuring.
     pub clock: Arc<dyn Clock>,
     /// Which beginning the clock counts from: another one after each start of the machine.
@@ -59,6 +61,7 @@ impl World {
             out_is_terminal: io::stdout().is_terminal(),
             err_is_terminal: io::stderr().is_terminal(),
             now: Box::new(Utc::now),
+            is_time_of_stores: true,
             clock: Arc::new(SystemClock),
             boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
                 .unwrap_or_default()

@@ -105,6 +105,18 @@ pub enum WhyIgnored {
         /// When it says that the verification was finished.
         finished_at: DateTime<Utc>,
     },
+    /// It says passed at a time later than that at which its store wrote it.
+    #[error(
+        "it is dated {}, and was stored at {}: a clock was wrong",
+        finished_at.to_rfc3339(),
+        stored_at.to_rfc3339()
+    )]
+    AheadOfItsStore {
+        /// When it says that the verification was finished.
+        finished_at: DateTime<Utc>,
+        /// When the store wrote it.
+        stored_at: DateTime<Utc>,
+    },
 }
 
 impl WhyIgnored {
@@ -126,6 +138,7 @@ impl WhyIgnored {
             Self::OtherOrigin { .. } => "other-origin",
             Self::OtherSnapshot { .. } => "other-snapshot",
             Self::FromTheFuture { .. } => "from-the-future",
+            Self::AheadOfItsStore { .. } => "ahead-of-its-store",
         }
     }
 }

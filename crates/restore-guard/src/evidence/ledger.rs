@@ -1,8 +1,9 @@
-use super::standing::of_another_origin;
+use super::standing::{ahead_of_its_store, of_another_origin};
 use super::{Evidence, EvidenceRecord, Ignored, RecordName, Records, UnverifiedEvidence, WhyIgnored};
 use crate::{Error, OriginId, Result, TrustedWriters, WriterKey, objects};
 use backup_contract::{ContextName, SnapshotRef, Subject};
-use backup_store::{Key, Prefix, Store};
+use backup_store::{Key, ObjectMeta, Prefix, Store};
+use chrono::{DateTime, Utc};
 
 /// The evidence of one context in a store, at
 /// `evidence/<context>/<subject>/<id>/<utc>-<level>-<outcome>-<random>.json`. It only grows.
@@ -11,6 +12,7 @@ pub struct Ledger<'a> {
     store: &'a dyn Store,
     context: &'a ContextName,
     origin: Option<&'a OriginId>,
+    is_held_to_store: bool,
 }
 
 /// How much of a ledger is meant.
@@ -27,7 +29,7 @@ pub enum Scope {
 impl<'a> Ledger<'a> {
     /// The ledger of `context` in `store`.
     pub const fn new(store: &'a dyn Store, context: &'a ContextName) -> Self {
-        Self { store, context, origin: None }
+        Self { store, context, origin: None, is_held_to_store: false }
     }
 
     /// The same ledger, in which nothing counts that is about another context of that name: such evidence was copied
@@ -35,6 +37,16 @@ impl<'a> Ledger<'a> {
     #[must_use]
     pub const fn of_origin(self, origin: &'a OriginId) -> Self {
         Self { origin: Some(origin), ..self }
+    }
+
+    /// The same ledger, in which no pass counts that says it was finished after its store wrote it: the writer's clock
+    /// was ahead, and when that date has come the pass would outrank every failure of meanwhile. A copy without times is
+    /// younger than what it says, which is no reason against it.
+    ///
+    /// Only for writers whose time can be compared with that of the store: not where `now` is made up.
+    #[must_use]
+    pub const fn held_to_its_store(self) -> Self {
+        Self { is_held_to_store: true, ..self }
     }
 
     /// Signs a record and writes it, durable when this returns. Returns where it lies.
@@ -78,10 +90,12 @@ impl<'a> Ledger<'a> {
         let mut evidence = Vec::new();
         let mut ignored = Vec::new();
         for meta in self.store.list(&self.prefix(scope)?, None)? {
-            let key = meta?.key;
+            let ObjectMeta { key, modified, .. } = meta?;
             match self.read_one(&key)? {
                 None => {}
-                Some(found) => match found.and_then(|found| found.verify(trusted)).and_then(|e| self.ours(e))
+                Some(found) => match found
+                    .and_then(|found| found.verify(trusted))
+                    .and_then(|evidence| self.counts(evidence, modified))
                 {
                     Ok(found) => evidence.push(found),
                     Err(why) => ignored.push(Ignored { key, why }),
@@ -91,8 +105,9 @@ impl<'a> Ledger<'a> {
         Ok(Records::new(evidence, ignored))
     }
 
-    fn ours(&self, evidence: Evidence) -> Result<Evidence, WhyIgnored> {
-        match of_another_origin(&evidence, self.origin) {
+    fn counts(&self, evidence: Evidence, stored_at: DateTime<Utc>) -> Result<Evidence, WhyIgnored> {
+        let ahead = || self.is_held_to_store.then(|| ahead_of_its_store(&evidence, stored_at)).flatten();
+        match of_another_origin(&evidence, self.origin).or_else(ahead) {
             Some(why) => Err(why),
             None => Ok(evidence),
         }

@@ -68,6 +68,13 @@ pub(super) fn from_the_future(evidence: &Evidence, now: DateTime<Utc>) -> Option
     (is_future && evidence.passed()).then_some(WhyIgnored::FromTheFuture { finished_at })
 }
 
+/// A pass that was finished after it was stored was written by a clock that was ahead, and stays so when its date has come.
+pub(super) fn ahead_of_its_store(evidence: &Evidence, stored_at: DateTime<Utc>) -> Option<WhyIgnored> {
+    let finished_at = evidence.record().finished_at;
+    let is_ahead = finished_at.signed_duration_since(stored_at) > future_tolerance();
+    (is_ahead && evidence.passed()).then_some(WhyIgnored::AheadOfItsStore { finished_at, stored_at })
+}
+
 fn why_ignored(evidence: &Evidence, question: &Question<'_>) -> Option<WhyIgnored> {
     let record = evidence.record();
     if record.checksum != question.checksum {

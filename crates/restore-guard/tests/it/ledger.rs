@@ -2,7 +2,10 @@
 
 use crate::support::{TestStore, at, checksum, context, get, keys, origin, put, record, snapshot};
 use backup_contract::{ContextName, Level, Outcome, Subject};
-use restore_guard::{Error, Evidence, Ledger, OriginId, Question, Scope, TrustedWriters, WriterKey};
+use backup_store::DirStore;
+use restore_guard::{
+    Error, Evidence, Ledger, OriginId, Question, Scope, TrustedWriters, WriterKey, future_tolerance,
+};
 
 #[test]
 fn what_is_written_is_read_at_every_scope() {
@@ -143,4 +146,48 @@ fn a_record_that_cannot_be_read_is_an_error() {
     store.set_away(true);
     assert!(matches!(ledger.names(&Scope::Context), Err(Error::Store(_))));
     assert!(matches!(ledger.write(&record(Level::Content, Outcome::Failed, 0), &key), Err(Error::Store(_))));
+}
+
+#[test]
+fn a_pass_by_a_clock_that_was_ahead_never_outranks_a_failure() {
+    let (home, key, context) = (tempfile::tempdir().unwrap(), WriterKey::generate().unwrap(), context());
+    let store = DirStore::open(home.path()).unwrap();
+    let trusted = TrustedWriters::new([key.public()]);
+    let ledger = Ledger::new(&store, &context);
+    let hour = 3_600;
+    let stored_at = |key: &backup_store::Key, seconds: i64| {
+        let file = std::fs::File::options().write(true).open(home.path().join(key.as_str())).unwrap();
+        file.set_modified(at(seconds).into()).unwrap();
+    };
+    // Stored in the first minute, by a clock that was an hour ahead; ten minutes later the snapshot fails.
+    let ahead = ledger.write(&record(Level::Restore, Outcome::Passed, hour), &key).unwrap();
+    stored_at(&ahead, 60);
+    let failed = ledger.write(&record(Level::Stored, Outcome::Failed, 600), &key).unwrap();
+    stored_at(&failed, 600);
+    let snapshot = snapshot(1);
+    let question = Question { snapshot: &snapshot, checksum: checksum(1), origin: None, now: at(2 * hour) };
+    let proved = |ledger: &Ledger<'_>| {
+        let records = ledger.read(&Scope::Context, &trusted).unwrap();
+        let standing = records.standing(&question);
+        let codes: Vec<_> = standing.ignored().iter().map(|ignored| ignored.why.code()).collect();
+        (standing.proved().map(|(level, _)| level), codes)
+    };
+    let held = ledger.held_to_its_store();
+    assert_eq!(proved(&ledger), (Some(Level::Restore), vec![]), "nobody asked the store");
+    assert_eq!(proved(&held), (None, vec!["ahead-of-its-store"]));
+    // A copy without times was stored later than anything in it says.
+    stored_at(&ahead, 10 * hour);
+    assert_eq!(proved(&held), (Some(Level::Restore), vec![]));
+    // A failure counts whatever its date.
+    stored_at(&failed, -10 * hour);
+    let later = ledger.write(&record(Level::Content, Outcome::Failed, 2 * hour), &key).unwrap();
+    stored_at(&later, 60);
+    assert_eq!(proved(&held), (Some(Level::Checksum), vec![]));
+    // What two clocks may differ by is no reason against a pass.
+    let tolerance = future_tolerance().num_seconds();
+    let pass = ledger.write(&record(Level::Restore, Outcome::Passed, 2 * hour + 1), &key).unwrap();
+    stored_at(&pass, 2 * hour + 1 - tolerance);
+    assert_eq!(proved(&held).0, Some(Level::Restore));
+    stored_at(&pass, 2 * hour - tolerance);
+    assert_eq!(proved(&held), (Some(Level::Checksum), vec!["ahead-of-its-store"]));
 }

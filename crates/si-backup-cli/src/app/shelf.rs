@@ -51,7 +51,7 @@ impl AppShelf {
         let subject = Subject::App(bucket.app.clone());
         let context = session.context.clone();
         let origin = origin_meant(session, control)?;
-        let ledger = Ledger::new(control, &context);
+        let ledger = session.as_dated(Ledger::new(control, &context));
         let ledger = origin.as_ref().map_or(ledger, |origin| ledger.of_origin(origin));
         let evidence = ledger.read(&Scope::Subject(subject.clone()), &session.trusted()?)?;
         let evidence = evidence.unless(|evidence| of_another_cluster(evidence, &catalogue));

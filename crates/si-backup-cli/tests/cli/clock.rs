@@ -1,6 +1,8 @@
 //! A clock that went backwards.
 
 use crate::harness::{Host, NOON};
+use std::fs::File;
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn a_clock_that_went_backwards_is_warned_of_and_nothing_is_lost() {
@@ -59,4 +61,23 @@ fn a_pin_that_a_later_record_outranks_says_so() {
     assert!(pinned == false && warnings.contains("not pinned"), "{warnings}");
     let text = host.inside("2026-11-23T12:18:00Z", &pin[..4]).expect(0);
     assert!(text.stdout.is_empty() && text.stderr.contains("is not pinned"), "{text:?}");
+}
+
+#[test]
+fn a_pass_that_was_stored_before_it_was_finished_counts_for_nothing() {
+    let host = Host::ready();
+    let id = host.json(["run"]).expect(0).row()["id"].as_str().unwrap().to_owned();
+    let shown = || host.json(["show", &id]).expect(0).row();
+    assert!(!shown()["verified"].is_null());
+    // As if this host's clock had been an hour ahead of the store's.
+    for entry in host.store().join("evidence/default/state").join(&id).read_dir().unwrap() {
+        let file = File::options().write(true).open(entry.unwrap().path()).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
+    }
+    let row = shown();
+    assert!(row["verified"].is_null(), "{row:#?}");
+    assert!(row["ignored_evidence"].to_string().contains("ahead-of-its-store"), "{row:#?}");
+    // A new verification, by a clock that is right, proves it.
+    host.json(["verify", &id]).expect(0);
+    assert!(!shown()["verified"].is_null());
 }

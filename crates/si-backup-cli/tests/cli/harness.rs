@@ -227,6 +227,7 @@ impl Host {
             out_is_terminal: false,
             err_is_terminal: false,
             now: Box::new(move || now),
+            is_time_of_stores: false,
             clock: Arc::new(StoppedClock::default()),
             program: PathBuf::from("si-backup"),
             boot_id: "boot-1".into(),
