@@ -531,7 +531,8 @@ fn of_code(code: &str) -> u8 {
         | "scratch-exposed"
         | "socket-path-too-long"
         | "no-such-role"
-        | "no-such-user" => 2,
+        | "no-such-user"
+        | "no-restore" => 2,
         "state-findings" | "engine-settings" | "server-is-standby" | "other-data-directory" => 10,
         "program-stopped"
         | "not-connected"
@@ -545,7 +546,6 @@ fn of_code(code: &str) -> u8 {
         | "mutation-lock-unreadable"
         | "mutations-busy"
         | "restore-running" => 11,
-        "no-restore" => 2,
         "live-changed" | "kept-missing" | "permit-expired" | "bytes-changed" | "target-changed" => 13,
         "object-corrupt"
         | "object-not-found"
