@@ -23,6 +23,8 @@ pub(super) fn get(
         .timeout_global(Some(timeout))
         // Another address is another page.
         .max_redirects(0)
+        // So is that of a proxy; the environment would name one.
+        .proxy(None)
         .http_status_as_error(false)
         .tls_config(tls)
         .build()
@@ -41,4 +43,46 @@ pub(super) fn get(
         }
     }
     Ok(format!("it answers with status {status}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::process::Command;
+
+    /// Set in the child: the page to ask.
+    const PAGE: &str = "RESTORE_GUARD_TEST_PAGE";
+
+    /// Answers one request, if one comes, with a status.
+    fn serve(status: u16) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            assert!(stream.read(&mut request).unwrap() > 0);
+            write!(stream, "HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        });
+        address
+    }
+
+    #[test]
+    fn no_proxy_of_the_environment_answers_for_the_page() {
+        if let Ok(page) = std::env::var(PAGE) {
+            assert_eq!(get(&page, 200, None, Duration::from_secs(5)).unwrap(), "it answers with status 200");
+            return;
+        }
+        let (page, proxy) = (serve(200), serve(418));
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "checks::http::tests::no_proxy_of_the_environment_answers_for_the_page"]);
+        child.env(PAGE, page).env_remove("NO_PROXY").env_remove("no_proxy");
+        for name in ["ALL_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy"] {
+            child.env(name, &proxy);
+        }
+        let output = child.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    }
 }
