@@ -128,6 +128,11 @@ impl<'r, 'c> Rules<'r, 'c> {
             if self.now.signed_duration_since(at) > self.request.max_age {
                 reasons.push(Reason::EvidenceTooOld { at, max_age: self.request.max_age });
             }
+            // The last word about it was a failure, though at a level that is not asked for.
+            if let Some(failure) = standing.failure().filter(|failure| failure.record().finished_at > at) {
+                let record = failure.record();
+                reasons.push(Reason::VerificationFailed { level: record.level, at: record.finished_at });
+            }
             return;
         }
         if let Some(failure) = standing.failure().filter(|failure| least.covers(failure.record().level)) {

@@ -1,11 +1,11 @@
 use super::record::{ShutRecord, VERSION};
 use crate::{Error, Result, disk};
-use backup_contract::{CheckResult, Outcome, Subject};
+use backup_contract::{CheckResult, Checksum, Outcome, Subject};
 use backup_store::fail_point::step;
 use backup_store::{Clock, durable};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +92,18 @@ impl MutationLock {
     pub fn standing(&self, subject: &Subject) -> Result<LockStanding> {
         let path = self.record_path(subject);
         let unreadable = |why: String| Ok(LockStanding::Unreadable { path: path.clone(), why });
+        // A link in the place of the directory leads to locks that nobody else looks at.
+        match std::fs::symlink_metadata(&self.dir) {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => {
+                return Ok(LockStanding::Unreadable {
+                    path: self.dir.clone(),
+                    why: "it is no directory".to_owned(),
+                });
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(LockStanding::Open),
+            Err(e) => return Err(disk::io("look at", &self.dir)(e)),
+        }
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(no_follow());
         let file = match options.open(&path) {
@@ -168,14 +180,16 @@ impl MutationLock {
         Ok(())
     }
 
-    /// Opens the lock of a subject, because the checks after its restore have passed. Returns what it was shut by; `None`
-    /// when it was open.
+    /// Opens the lock of a subject, because the checks after its restore, the one that was announced by `request`, have
+    /// passed. Returns what it was shut by; `None` when it was open.
     ///
     /// # Errors
-    /// [`Error::MutationLockUnreadable`], [`Error::MutationsBusy`], [`Error::Io`].
+    /// [`Error::MutationLocked`] when another restore has shut it since; [`Error::MutationLockUnreadable`],
+    /// [`Error::MutationsBusy`], [`Error::Io`].
     pub fn open(
         &self,
         subject: &Subject,
+        request: Checksum,
         _because: &PassedChecks,
         clock: &dyn Clock,
         wait: Duration,
@@ -184,6 +198,7 @@ impl MutationLock {
         match self.standing(subject)? {
             LockStanding::Open => Ok(None),
             LockStanding::Unreadable { path, why } => Err(Error::MutationLockUnreadable { path, why }),
+            LockStanding::Shut(record) if record.request != request => Err(Error::MutationLocked(record)),
             LockStanding::Shut(record) => {
                 self.remove(subject)?;
                 drop(held);
@@ -233,15 +248,20 @@ impl MutationLock {
             .truncate(false)
             .mode(disk::PRIVATE)
             .custom_flags(no_follow());
-        let file = step("create", || options.open(&path)).map_err(disk::io("open", &path))?;
         let began = clock.monotonic();
+        let mut file = step("create", || options.open(&path)).map_err(disk::io("open", &path))?;
         loop {
             let tried = match hold {
                 Hold::Shared => file.try_lock_shared(),
                 Hold::Alone => file.try_lock(),
             };
             match tried {
-                Ok(()) => return Ok(file),
+                Ok(()) if is_still(&file, &path)? => return Ok(file),
+                // Somebody removed it, and others may have locked a new one.
+                Ok(()) => {
+                    durable::create_dir_all(&self.dir, 0o700)?;
+                    file = options.open(&path).map_err(disk::io("open", &path))?;
+                }
                 Err(TryLockError::WouldBlock) if clock.monotonic().saturating_sub(began) < wait => {
                     clock.sleep(LOOK);
                 }
@@ -259,9 +279,21 @@ enum Hold {
     Alone,
 }
 
+/// Whether a file that was opened is the one that has its name.
+fn is_still(file: &File, path: &Path) -> Result<bool> {
+    let opened = file.metadata().map_err(disk::io("look at", path))?;
+    match std::fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(disk::io("look at", path)(e)),
+    }
+}
+
+/// No link is followed, and no pipe is waited for.
 fn no_follow() -> i32 {
+    let flags = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK);
     // The bits of open(2) fit: they are an int there.
-    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
+    i32::try_from(flags.bits()).unwrap_or_default()
 }
 
 /// A link in the place of the directory leads to locks that nobody else looks at.
@@ -321,7 +353,10 @@ mod tests {
             lock.shut(&record(&shop, '2'), &clock, Duration::ZERO).is_err(),
             "the state's covers the app"
         );
-        assert!(lock.open(&Subject::State, &passed(), &clock, Duration::ZERO).unwrap().is_some());
+        let other = record(&Subject::State, '2').request;
+        assert!(lock.open(&Subject::State, other, &passed(), &clock, Duration::ZERO).is_err());
+        let own = record(&Subject::State, '1').request;
+        assert!(lock.open(&Subject::State, own, &passed(), &clock, Duration::ZERO).unwrap().is_some());
         drop(lock.enter(&shop, &clock, Duration::ZERO).unwrap());
         // That of an app covers nothing else.
         lock.shut(&record(&shop, '3'), &clock, Duration::ZERO).unwrap();
@@ -356,7 +391,8 @@ mod tests {
             let refused = lock.enter(&Subject::State, &clock, Duration::ZERO).unwrap_err();
             assert_eq!(refused.code(), "mutation-lock-unreadable", "{text}");
             assert!(lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).is_err());
-            assert!(lock.open(&Subject::State, &passed(), &clock, Duration::ZERO).is_err());
+            let own = record(&Subject::State, '1').request;
+            assert!(lock.open(&Subject::State, own, &passed(), &clock, Duration::ZERO).is_err());
         }
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/nowhere", &path).unwrap();

@@ -111,6 +111,7 @@ fn recheck(session: &Session<'_>) -> Result<Report, CliError> {
             store: &*store,
             snapshot: &pending.grant.snapshot(),
             checksum: pending.grant.checksum,
+            request: pending.grant.request,
             manifest: &manifest,
         };
         let (checks, opened) = after.check(session, Action::Recheck)?;

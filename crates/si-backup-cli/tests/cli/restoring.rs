@@ -1,7 +1,9 @@
 //! A state into its live place: refused, restored, undone, killed, and after the loss of its host.
 
 use crate::harness::{Host, Ran, full as is_full, small};
+use backup_contract::Checksum;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -170,11 +172,9 @@ fn bytes_that_changed_after_their_verification_are_not_restored() {
     assert!(!is_shut(&host), "nothing was changed");
     assert_eq!(actions(&host).last().unwrap(), "restore failed");
     // With a record that fits the other bytes, it is another snapshot, which nobody has proved.
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let record = host.object(&id, "snapshot.json");
     let mut told: Value = serde_json::from_slice(&fs::read(&record).unwrap()).unwrap();
-    told["checksum"] = format!("sha256:{digest}").into();
+    told["checksum"] = Checksum::from_sha256(Sha256::digest(&bytes).into()).to_string().into();
     fs::remove_file(&record).unwrap();
     fs::write(&record, serde_json::to_vec(&told).unwrap()).unwrap();
     let refused = reasons(&restore(&host, &["--from", "LATEST", "--force"]).expect(13));
@@ -401,7 +401,7 @@ fn a_restore_that_is_killed_anywhere_is_finished_or_undone() {
     let logs = |context: &Path| -> Vec<usize> {
         let found = state_of(context);
         let logs = found.iter().filter(|(path, _)| path.extension().is_some_and(|ending| ending == "jsonl"));
-        logs.map(|(_, (_, bytes))| bytes.iter().filter(|byte| **byte == b'\n').count()).collect()
+        logs.map(|(_, (_, bytes))| bytes.split(|byte| *byte == b'\n').count()).collect()
     };
     let stride = if is_full() { 1 } else { 23 };
     let mut point = 1;

@@ -57,6 +57,33 @@ fn every_command_has_a_schema() {
     assert_eq!(told, commands);
 }
 
+/// A restore with everything that can follow it.
+fn hear_restores(host: &Host, hear: &mut dyn FnMut(i32, &[&str]) -> Value) {
+    hear(0, &["restore", "--from", "LATEST", "--dry-run"]);
+    hear(2, &["restore", "--from", "LATEST"]);
+    hear(0, &["restore", "--from", "LATEST", "--force"]);
+    for args in [
+        &["guard", "status"][..],
+        &["guard", "check", "--app", "shop"],
+        &["guard", "recheck"],
+        &["guard", "release", "--reason", "why"],
+        &["app", "status"],
+        &["restore", "undo", "--force"],
+        &["restore", "confirm"],
+    ] {
+        hear(0, args);
+    }
+    hear(2, &["restore", "undo", "--force"]);
+    hear(2, &["restore", "resume"]);
+    let shut = format!(
+        "{{\"version\":1,\"subject\":\"state\",\"since\":\"2026-11-23T12:00:00Z\",\"by\":\"ada\",\"host\":\"h\",\"why\":\"restore\",\"request\":\"sha256:{}\"}}",
+        "0".repeat(64)
+    );
+    fs::write(host.context().join(".si-backup/lock-state.json"), shut).unwrap();
+    hear(11, &["guard", "check"]);
+    hear(0, &["restore", "resume"]);
+}
+
 #[test]
 fn every_command_prints_what_its_schema_says() {
     // That it does is looked at by the harness, whatever is run; here everything is run.
@@ -104,29 +131,7 @@ fn every_command_prints_what_its_schema_says() {
     let shrink = ["retention", "apply", "--keep-last", "1", "--recovery-window", "none"];
     hear(2, &shrink);
     hear(0, &[&shrink[..], &["--yes"]].concat());
-    hear(0, &["restore", "--from", "LATEST", "--dry-run"]);
-    hear(2, &["restore", "--from", "LATEST"]);
-    hear(0, &["restore", "--from", "LATEST", "--force"]);
-    for args in [
-        &["guard", "status"][..],
-        &["guard", "check", "--app", "shop"],
-        &["guard", "recheck"],
-        &["guard", "release", "--reason", "why"],
-        &["app", "status"],
-        &["restore", "undo", "--force"],
-        &["restore", "confirm"],
-    ] {
-        hear(0, args);
-    }
-    hear(2, &["restore", "undo", "--force"]);
-    hear(2, &["restore", "resume"]);
-    let shut = format!(
-        "{{\"version\":1,\"subject\":\"state\",\"since\":\"2026-11-23T12:00:00Z\",\"by\":\"ada\",\"host\":\"h\",\"why\":\"restore\",\"request\":\"sha256:{}\"}}",
-        "0".repeat(64)
-    );
-    fs::write(host.context().join(".si-backup/lock-state.json"), shut).unwrap();
-    hear(11, &["guard", "check"]);
-    hear(0, &["restore", "resume"]);
+    hear_restores(&host, &mut hear);
     for args in [&["audit", "list"][..], &["audit", "verify"], &["events", "list"], &["doctor"]] {
         hear(0, args);
     }

@@ -25,6 +25,8 @@ pub(in crate::usecase) struct Aftermath<'a> {
     pub(in crate::usecase) store: &'a dyn Store,
     pub(in crate::usecase) snapshot: &'a SnapshotRef,
     pub(in crate::usecase) checksum: Checksum,
+    /// The restore that has shut the lock.
+    pub(in crate::usecase) request: Checksum,
     pub(in crate::usecase) manifest: &'a Manifest,
 }
 
@@ -106,7 +108,7 @@ impl Aftermath<'_> {
             .detail("checks", "passed");
         session.record(&opened, Some(self.store))?;
         let clock = &*session.world.clock;
-        self.place.lock().open(&Subject::State, &passed, clock, patience(session))?;
+        self.place.lock().open(&Subject::State, self.request, &passed, clock, patience(session))?;
         Ok((checks, true))
     }
 

@@ -191,8 +191,14 @@ fn carry_out(
         }
     };
     row.replaced = promoted.steps;
-    let after =
-        Aftermath { place, store, snapshot: &entry.snapshot, checksum: entry.checksum, manifest: &manifest };
+    let after = Aftermath {
+        place,
+        store,
+        snapshot: &entry.snapshot,
+        checksum: entry.checksum,
+        request,
+        manifest: &manifest,
+    };
     after.finish(session, row, text, &promoted.findings)
 }
 

@@ -47,6 +47,7 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
                     store: &*store,
                     snapshot: &pending.grant.snapshot(),
                     checksum: pending.grant.checksum,
+                    request: pending.grant.request,
                     manifest: &manifest,
                 };
                 let report = after.finish(session, view, text, &promoted.findings)?;
