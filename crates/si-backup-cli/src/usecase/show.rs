@@ -7,7 +7,7 @@ use crate::shelf::reference;
 use crate::view::{self, EvidenceRow, ListRow, ProblemRow, ShowRow};
 use crate::{CliError, Judge, Report, Session, Shelf, metered};
 use backup_contract::{Level, Snapshot};
-use paas_state::{Side, is_store};
+use paas_state::{Manifest, Side, is_store};
 use restore_guard::{Evidence, Ignored, Records};
 use std::fmt::Write;
 
@@ -26,7 +26,8 @@ pub(super) fn show(session: &Session<'_>, args: &ShowArgs) -> Result<Report, Cli
                 match bundle.read_files(&identities, &is_store, meter) {
                     Ok((verified, stores)) => {
                         let releases = Side::of_snapshot(verified.manifest(), &stores).releases();
-                        Ok(Some((verified.into_manifest(), releases)))
+                        // Fingerprints of secrets are for a restore to compare, not for a screen.
+                        Ok(Some((Manifest { vault: None, ..verified.into_manifest() }, releases)))
                     }
                     Err(e @ paas_state::Error::Stopped) => Err(CliError::from(e)),
                     Err(e) => {
