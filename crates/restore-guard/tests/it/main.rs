@@ -1,11 +1,13 @@
 //! What restore-guard promises, tried from outside.
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod announce;
 mod copies;
 mod envelope;
 mod evidence;
 mod facts;
 mod fixtures;
+mod gate;
 mod ledger;
 mod openssl;
 mod origin;
