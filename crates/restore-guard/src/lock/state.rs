@@ -243,7 +243,7 @@ impl MutationLock {
             match tried {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) if clock.monotonic().saturating_sub(began) < wait => {
-                    clock.sleep(LOOK)
+                    clock.sleep(LOOK);
                 }
                 Err(TryLockError::WouldBlock) => return Err(Error::MutationsBusy(path)),
                 Err(TryLockError::Error(e)) => return Err(disk::io("lock", &path)(e)),

@@ -9,6 +9,7 @@ mod facts;
 mod fixtures;
 mod gate;
 mod ledger;
+mod lock_race;
 mod openssl;
 mod origin;
 mod pins;
