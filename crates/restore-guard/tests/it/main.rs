@@ -8,6 +8,8 @@ mod evidence;
 mod facts;
 mod fixtures;
 mod gate;
+#[cfg(feature = "fail-points")]
+mod killed;
 mod ledger;
 mod lock_race;
 mod openssl;
