@@ -17,7 +17,9 @@ pub enum Decision {
 /// `candidates` are all snapshots of the subject, oldest first.
 #[must_use]
 pub fn decide(request: &RestoreRequest, candidates: &[Candidate<'_>], now: DateTime<Utc>) -> Decision {
-    let gate = Rules { request, candidates, now };
+    let asked = request.least;
+    let least = request.accept.as_ref().map_or(asked, |accept| accept.level.min(asked));
+    let gate = Rules { request, candidates, now, least };
     let (wanted, mut reasons) = gate.wanted();
     let in_the_way = || request.obstacles.iter().cloned().map(Reason::from);
     let too_low = gate.accepted_too_low();
@@ -39,6 +41,8 @@ pub fn decide(request: &RestoreRequest, candidates: &[Candidate<'_>], now: DateT
         // What speaks against the wanted one is answered by the one before it.
         reasons.clear();
     }
+    // A level that cannot be accepted lets nothing through that could be named.
+    let naming = if too_low.is_some() { Rules { least: asked, ..gate } } else { gate };
     reasons.extend(too_low);
     reasons.extend(in_the_way());
     Decision::Refused(Box::new(Refusal {
@@ -48,15 +52,18 @@ pub fn decide(request: &RestoreRequest, candidates: &[Candidate<'_>], now: DateT
         }),
         checksum: wanted.and_then(|wanted| wanted.snapshot.checksum),
         reasons,
-        last_verified: passing.and_then(|passing| gate.last_verified(passing)),
+        last_verified: naming.last_passing().and_then(|passing| naming.last_verified(passing)),
     }))
 }
 
 /// The rules that hold for one request.
+#[derive(Clone, Copy)]
 struct Rules<'r, 'c> {
     request: &'r RestoreRequest,
     candidates: &'r [Candidate<'c>],
     now: DateTime<Utc>,
+    /// The level that lets a snapshot through.
+    least: Level,
 }
 
 impl<'r, 'c> Rules<'r, 'c> {
@@ -86,12 +93,6 @@ impl<'r, 'c> Rules<'r, 'c> {
         }
     }
 
-    /// The level that lets a snapshot through.
-    fn least(&self) -> Level {
-        let asked = self.request.least;
-        self.request.accept.as_ref().map_or(asked, |accept| accept.level.min(asked))
-    }
-
     /// Everything that speaks against a snapshot.
     fn against(&self, candidate: &Candidate<'_>) -> Vec<Reason> {
         let snapshot = candidate.snapshot;
@@ -114,15 +115,17 @@ impl<'r, 'c> Rules<'r, 'c> {
             reasons.push(Reason::Suspect);
         }
         if let Some(standing) = &candidate.standing {
-            self.against_standing(standing, &mut reasons);
+            let is_given = self.request.checksum.is_some() && self.request.checksum == snapshot.checksum;
+            self.against_standing(standing, is_given, &mut reasons);
         } else if snapshot.checksum.is_some() {
-            reasons.push(Reason::NotVerified { asked: self.least(), proved: None });
+            reasons.push(Reason::NotVerified { asked: self.least, proved: None });
         }
         reasons
     }
 
-    fn against_standing(&self, standing: &Standing<'_>, reasons: &mut Vec<Reason>) {
-        let least = self.least();
+    /// `is_given`: the operator knows its bytes.
+    fn against_standing(&self, standing: &Standing<'_>, is_given: bool, reasons: &mut Vec<Reason>) {
+        let least = self.least;
         if let Some(proof) = standing.proof_of(least) {
             let at = proof.record().finished_at;
             if self.now.signed_duration_since(at) > self.request.max_age {
@@ -141,8 +144,8 @@ impl<'r, 'c> Rules<'r, 'c> {
             return;
         }
         let proved = standing.proved().map(|(level, _)| level);
-        if proved.is_none() && standing.failure().is_none() && self.request.checksum.is_some() {
-            // The operator knows the bytes, and nobody who is trusted says otherwise.
+        if proved.is_none() && standing.failure().is_none() && is_given {
+            // Nobody who is trusted says otherwise.
             return;
         }
         reasons.push(Reason::NotVerified { asked: least, proved });
@@ -187,26 +190,30 @@ impl<'r, 'c> Rules<'r, 'c> {
     }
 
     fn proof(&self, candidate: &Candidate<'c>) -> Option<&'c Evidence> {
-        candidate.standing.as_ref()?.proof_of(self.least())
+        candidate.standing.as_ref()?.proof_of(self.least)
     }
 
     fn last_verified(&self, candidate: &Candidate<'c>) -> Option<LastVerified> {
+        // Level and time of one record: of the strongest level there may be older words only.
         let record = self.proof(candidate)?.record();
-        let (level, _) = candidate.standing.as_ref()?.proved()?;
         Some(LastVerified {
             id: candidate.snapshot.id.clone(),
             checksum: candidate.snapshot.checksum?,
-            level,
+            level: record.level,
             at: record.finished_at,
         })
     }
 
     fn allow(&self, taken: &Candidate<'c>, wanted: Option<&Candidate<'c>>) -> Option<Allowed> {
-        let newer = self.candidates.iter().rev().take_while(|other| !std::ptr::eq(*other, taken));
-        let is_by_id = matches!(self.request.wanted, Wanted::Id(_));
-        let passed_over = newer
-            // Who asks for one by its name does not pass over the newer ones.
-            .filter(|other| !is_by_id || wanted.is_some_and(|wanted| std::ptr::eq(*other, wanted)))
+        let passed_over: Vec<&Candidate<'c>> = match self.request.wanted {
+            // Who asks for one by its name passes over that one alone, older or newer.
+            Wanted::Id(_) => wanted.into_iter().filter(|wanted| !std::ptr::eq(*wanted, taken)).collect(),
+            Wanted::Latest(_) => {
+                self.candidates.iter().rev().take_while(|other| !std::ptr::eq(*other, taken)).collect()
+            }
+        };
+        let passed_over = passed_over
+            .into_iter()
             .map(|other| PassedOver { id: other.snapshot.id.clone(), reasons: self.against(other) });
         Some(Allowed::new(
             self.request,

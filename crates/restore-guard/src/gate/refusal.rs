@@ -24,9 +24,9 @@ pub struct LastVerified {
     pub id: SnapshotId,
     /// Its checksum.
     pub checksum: Checksum,
-    /// How far it is proved.
+    /// The level of the evidence that lets it through.
     pub level: Level,
-    /// When it was.
+    /// When that evidence was made.
     pub at: DateTime<Utc>,
 }
 

@@ -3,6 +3,7 @@ use super::{ActOutcome, Action, tail};
 use crate::{Error, Result, WriterId, disk};
 use backup_contract::{Checksum, ContextName};
 use backup_store::durable;
+use backup_store::fail_point::step;
 use chrono::{DateTime, Utc};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -79,7 +80,7 @@ impl Trail {
         let mut last = self.last_of(tail.last)?;
         if tail.end < length {
             self.keep_torn(&file, tail.end, length)?;
-            file.set_len(tail.end).map_err(disk::io("cut", &self.path))?;
+            step("truncate", || file.set_len(tail.end)).map_err(disk::io("cut", &self.path))?;
         }
 
         let mut bytes = Vec::new();
@@ -100,7 +101,7 @@ impl Trail {
 
         let set_aside = torn.map(|(set_aside, recorded_at)| {
             // Recorded and durable. Should the renaming fail, the next append records the same bytes once more.
-            let path = match std::fs::rename(&set_aside.path, &recorded_at) {
+            let path = match step("rename", || std::fs::rename(&set_aside.path, &recorded_at)) {
                 Ok(()) => recorded_at,
                 Err(_) => set_aside.path.clone(),
             };
@@ -112,13 +113,9 @@ impl Trail {
     /// Opens the file, making it if need be, and waits for its lock.
     fn open_locked(&self) -> Result<File> {
         loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .mode(disk::PRIVATE)
-                .open(&self.path)
-                .map_err(disk::io("open", &self.path))?;
+            let mut options = OpenOptions::new();
+            options.read(true).append(true).create(true).mode(disk::PRIVATE);
+            let file = step("create", || options.open(&self.path)).map_err(disk::io("open", &self.path))?;
             file.lock().map_err(disk::io("lock", &self.path))?;
             if self.is_still(&file)? {
                 return Ok(file);
@@ -200,12 +197,12 @@ impl Trail {
 
     /// Appends whole lines at `end` and makes them durable.
     fn write(&self, mut file: &File, bytes: &[u8], end: u64) -> Result<()> {
-        if let Err(error) = file.write_all(bytes) {
+        if let Err(error) = step("write", || file.write_all(bytes)) {
             // A full disk may have taken half a line. Should cutting it fail too, the next append sets it aside.
-            let _ = file.set_len(end);
+            let _ = step("truncate", || file.set_len(end));
             return Err(disk::io("append to", &self.path)(error));
         }
-        file.sync_all().map_err(disk::io("sync", &self.path))?;
+        step("fsync", || file.sync_all()).map_err(disk::io("sync", &self.path))?;
         if end == 0 {
             // Also when another process made the file: it may not have come this far.
             durable::sync_dir(disk::directory_of(&self.path))?;

@@ -1,0 +1,134 @@
+//! What the gate costs: 2,000 snapshots with 100,000 records are judged, and one of them is let through or refused.
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
+
+use backup_contract::{
+    CheckResult, Checksum, ContextName, Level, Outcome, Snapshot, SnapshotId, SnapshotKind, SnapshotRef,
+    Subject,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use criterion::{Criterion, criterion_group, criterion_main};
+use restore_guard::{
+    Candidate, Decision, Evidence, EvidenceRecord, Latest, OriginId, Question, Records, RestoreRequest, Tool,
+    TrustedWriters, UnverifiedEvidence, Wanted, WriterId, WriterKey, decide,
+};
+use std::hint::black_box;
+
+/// 2,000 snapshots with 50 records each.
+const SNAPSHOTS: u32 = 2_000;
+const EACH: u32 = 50;
+
+fn at(seconds: u32) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_464_900, 0).unwrap() + TimeDelta::seconds(i64::from(seconds))
+}
+
+fn id(n: u32) -> SnapshotId {
+    SnapshotId::state(at(n), n)
+}
+
+fn snapshot(n: u32) -> Snapshot {
+    Snapshot {
+        id: id(n),
+        subject: Subject::State,
+        kind: SnapshotKind::Bundle,
+        started_at: Some(at(n)),
+        finished_at: Some(at(n)),
+        bytes: 4_096,
+        checksum: Some(Checksum::from_sha256([1; 32])),
+        parent: None,
+        lineage: id(n),
+        suspect: false,
+        problems: Vec::new(),
+    }
+}
+
+/// The last word about every snapshot but the oldest is that it does not start.
+fn record(n: u32, m: u32, origin: &OriginId, writer: &WriterId) -> EvidenceRecord {
+    let ok = n == 0 || m + 1 < EACH;
+    EvidenceRecord {
+        context: ContextName::new("default").unwrap(),
+        origin: origin.clone(),
+        subject: Subject::State,
+        id: id(n),
+        checksum: Checksum::from_sha256([1; 32]),
+        level: if ok { Level::ALL[m as usize % 4] } else { Level::Restore },
+        outcome: if ok { Outcome::Passed } else { Outcome::Failed },
+        checks: vec![CheckResult {
+            name: "manifest".into(),
+            ok,
+            detail: "as recorded".into(),
+            duration_ms: 3,
+        }],
+        host: "host-1".into(),
+        operator: "ada@host-1".into(),
+        writer: writer.clone(),
+        tool: Tool { name: "si-backup".into(), version: "0.1.0".into() },
+        started_at: at(n + m),
+        finished_at: at(n + m + 1),
+        recovery_seconds: None,
+        data_loss_seconds: None,
+        details: serde_json::Map::new(),
+    }
+}
+
+fn request(wanted: Latest, step_back: bool) -> RestoreRequest {
+    RestoreRequest {
+        context: ContextName::new("default").unwrap(),
+        subject: Subject::State,
+        wanted: Wanted::Latest(wanted),
+        checksum: None,
+        least: Level::Restore,
+        max_age: TimeDelta::days(30),
+        accept: None,
+        step_back,
+        operator: "ada@host-1".into(),
+        obstacles: Vec::new(),
+    }
+}
+
+fn gate(criterion: &mut Criterion) {
+    let key = WriterKey::generate().unwrap();
+    let trusted = TrustedWriters::new([key.public()]);
+    let (origin, writer) = (OriginId::generate().unwrap(), WriterId::generate().unwrap());
+    let evidence: Vec<Evidence> = (0..SNAPSHOTS * EACH)
+        .map(|i| {
+            let (at, envelope) = record(i / EACH, i % EACH, &origin, &writer).sign(&key).unwrap();
+            UnverifiedEvidence::new(at, envelope).verify(&trusted).unwrap()
+        })
+        .collect();
+    let records = Records::new(evidence, Vec::new());
+    let snapshots: Vec<Snapshot> = (0..SNAPSHOTS).map(snapshot).collect();
+    let now = at(1_000_000);
+    let judge = |request: &RestoreRequest| {
+        let candidates: Vec<Candidate<'_>> = snapshots
+            .iter()
+            .map(|snapshot| {
+                let about = SnapshotRef { subject: Subject::State, id: snapshot.id.clone() };
+                let question = Question {
+                    snapshot: &about,
+                    checksum: snapshot.checksum.unwrap(),
+                    origin: Some(&origin),
+                    now,
+                };
+                Candidate { snapshot, standing: Some(records.standing(&question)), is_foreign: false }
+            })
+            .collect();
+        decide(request, &candidates, now)
+    };
+
+    let mut group = criterion.benchmark_group("2,000 snapshots with 100,000 records");
+    group.sample_size(10);
+    let refused = request(Latest::Newest, false);
+    assert!(matches!(judge(&refused), Decision::Refused(_)));
+    group.bench_function("refuse, naming the oldest", |b| b.iter(|| judge(black_box(&refused))));
+    for (name, allowed) in [
+        ("step back to the oldest", request(Latest::Newest, true)),
+        ("take the newest that passes, the oldest", request(Latest::NewestPassing, false)),
+    ] {
+        assert!(matches!(judge(&allowed), Decision::Allowed(_)));
+        group.bench_function(name, |b| b.iter(|| judge(black_box(&allowed))));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, gate);
+criterion_main!(benches);
