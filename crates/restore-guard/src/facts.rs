@@ -95,8 +95,9 @@ fn of_restore(announced: &TrailEntry, later: &[TrailLine]) -> RestoreFact {
         });
     let lock = own().filter_map(|entry| match entry.action {
         Action::LockShut => Some(LockState::Shut),
-        Action::LockOpened => Some(LockState::OpenedByChecks),
-        Action::LockReleased => Some(LockState::Released),
+        // Announced is not yet done.
+        Action::LockOpened if entry.outcome == ActOutcome::Done => Some(LockState::OpenedByChecks),
+        Action::LockReleased if entry.outcome == ActOutcome::Done => Some(LockState::Released),
         _ => None,
     });
     let vault = own().filter_map(|entry| match entry.detail.get("vault").and_then(|vault| vault.as_str()) {

@@ -108,7 +108,7 @@ pub use gate::{
 pub use id::{OriginId, WriterId};
 pub use keys::{
     KeyId, PublishedWriter, PublishedWriters, TrustedWriters, WriterKey, WriterPublicKey, WriterRecord,
-    publish_writer, published_writers,
+    publish_writer, published_writers, sign_text, signed_text,
 };
 pub use lock::{LockStanding, MutationLock, MutationPass, PassedChecks, ShutRecord};
 pub use origin::{Claim, OriginRecord, claim_origin, read_origin};

@@ -25,7 +25,9 @@ pub fn decide(request: &RestoreRequest, candidates: &[Candidate<'_>], now: DateT
     let too_low = gate.accepted_too_low();
 
     // A checksum that was given means one snapshot: nobody steps back from that to another.
-    let may_step = request.step_back && request.checksum.is_none();
+    // A name that no snapshot has may be a slip of the pen.
+    let is_there = !reasons.iter().any(|reason| matches!(reason, Reason::NoSuchId(_)));
+    let may_step = request.step_back && request.checksum.is_none() && is_there;
     let passing = gate.last_passing();
     let taken = match (wanted, reasons.is_empty()) {
         (Some(wanted), true) => Some(wanted),
@@ -130,11 +132,6 @@ impl<'r, 'c> Rules<'r, 'c> {
             let at = proof.record().finished_at;
             if self.now.signed_duration_since(at) > self.request.max_age {
                 reasons.push(Reason::EvidenceTooOld { at, max_age: self.request.max_age });
-            }
-            // The last word about it was a failure, though at a level that is not asked for.
-            if let Some(failure) = standing.failure().filter(|failure| failure.record().finished_at > at) {
-                let record = failure.record();
-                reasons.push(Reason::VerificationFailed { level: record.level, at: record.finished_at });
             }
             return;
         }

@@ -157,16 +157,16 @@ impl MutationLock {
     }
 
     /// Shuts the lock of a subject, durably. On return no change that it covers is under way, and none can begin. One that
-    /// the same restore has shut already stays as it is.
+    /// the same restore has shut already stays as it is. As long as what is returned is held, nobody can open it either.
     ///
     /// # Errors
     /// [`Error::MutationLocked`] when another restore has shut it; [`Error::MutationLockUnreadable`];
     /// [`Error::MutationsBusy`] when a change is under way for longer than `wait`; [`Error::Io`].
-    pub fn shut(&self, record: &ShutRecord, clock: &dyn Clock, wait: Duration) -> Result<()> {
+    pub fn shut(&self, record: &ShutRecord, clock: &dyn Clock, wait: Duration) -> Result<MutationPass> {
         let held = MutationPass { file: self.order(clock, wait, Hold::Alone)? };
         match self.covering(&record.subject)? {
             LockStanding::Open => {}
-            LockStanding::Shut(found) if found.request == record.request => return Ok(()),
+            LockStanding::Shut(found) if found.request == record.request => return Ok(held),
             LockStanding::Shut(found) => return Err(Error::MutationLocked(found)),
             LockStanding::Unreadable { path, why } => {
                 return Err(Error::MutationLockUnreadable { path, why });
@@ -176,8 +176,7 @@ impl MutationLock {
             .map_err(|source| Error::Encode { what: "a mutation lock", source })?;
         text.push(b'\n');
         durable::replace(&self.record_path(&record.subject), &text, disk::PRIVATE)?;
-        drop(held);
-        Ok(())
+        Ok(held)
     }
 
     /// Opens the lock of a subject, because the checks after its restore, the one that was announced by `request`, have
@@ -340,13 +339,13 @@ mod tests {
         let (lock, clock) = (MutationLock::new(home.path().join(".si-backup")), Real(Instant::now()));
         let shop: Subject = "app:shop".parse().unwrap();
         drop(lock.enter(&shop, &clock, Duration::ZERO).unwrap());
-        lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap();
+        drop(lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap());
         for subject in [&Subject::State, &shop] {
             let refused = lock.enter(subject, &clock, Duration::ZERO).unwrap_err();
             assert!(matches!(&refused, Error::MutationLocked(found) if found.by == "ada@host"), "{refused}");
         }
         // The same restore may go on; another one may not begin.
-        lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap();
+        drop(lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap());
         let other = lock.shut(&record(&Subject::State, '2'), &clock, Duration::ZERO).unwrap_err();
         assert_eq!(other.code(), "mutation-locked");
         assert!(
@@ -359,7 +358,7 @@ mod tests {
         assert!(lock.open(&Subject::State, own, &passed(), &clock, Duration::ZERO).unwrap().is_some());
         drop(lock.enter(&shop, &clock, Duration::ZERO).unwrap());
         // That of an app covers nothing else.
-        lock.shut(&record(&shop, '3'), &clock, Duration::ZERO).unwrap();
+        drop(lock.shut(&record(&shop, '3'), &clock, Duration::ZERO).unwrap());
         drop(lock.enter(&Subject::State, &clock, Duration::ZERO).unwrap());
         assert!(lock.enter(&shop, &clock, Duration::ZERO).is_err());
         assert!(lock.release(&shop, &clock, Duration::ZERO).unwrap().is_shut());
@@ -375,7 +374,7 @@ mod tests {
         assert_eq!(busy.code(), "mutations-busy");
         assert_eq!(lock.standing(&Subject::State).unwrap(), LockStanding::Open);
         drop(pass);
-        lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap();
+        drop(lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap());
     }
 
     #[test]

@@ -70,6 +70,10 @@ impl Journal {
             });
         }
         let grant = permit.use_up(now)?;
+        if held.has_record()? {
+            // The rest of one that was being confirmed: its plan is gone, and a new one would be taken for it.
+            held.clear()?;
+        }
         held.sweep()?;
         plan.check()?;
         let ground = Ground::planned(plan)?;

@@ -71,8 +71,7 @@ fn stepping_back_takes_the_last_verified_and_says_what_it_passed_over() {
         let mut world = world_of(&[wrong]).stepping_back();
         let expected = match wrong {
             wrong if wrong.is_obstacle() => Answer::Refuses(codes_of(&[wrong])),
-            NothingThere | OtherChecksum | AcceptedTooLow => Answer::Refuses(codes_of(&[wrong])),
-            NoSuchId => takes(2),
+            NothingThere | NoSuchId | OtherChecksum | AcceptedTooLow => Answer::Refuses(codes_of(&[wrong])),
             _ => Answer::Takes(id(1), vec![(id(2), codes_in_order(wrong))]),
         };
         assert_eq!(answer(&world), expected, "{wrong:?}");

@@ -30,8 +30,8 @@ fn killed_process() {
     backup_store::fail_point::arm(deadly.parse().unwrap());
     match verb {
         "append" => drop(trail.append(&event("killed"), at(5)).unwrap()),
-        "shut" => lock.shut(&record(), &clock, WAIT).unwrap(),
-        "open" => drop(lock.open(&Subject::State, &passed(), &clock, WAIT).unwrap()),
+        "shut" => drop(lock.shut(&record(), &clock, WAIT).unwrap()),
+        "open" => drop(lock.open(&Subject::State, record().request, &passed(), &clock, WAIT).unwrap()),
         _ => drop(lock.release(&Subject::State, &clock, WAIT).unwrap()),
     }
     println!("\nhits {}", backup_store::fail_point::hits().join(" "));
@@ -156,11 +156,14 @@ fn lock_holds(home: &Path) {
     let (lock, clock) = (locks(home), crate::lock_race::Real::new());
     let enters = || lock.enter(&Subject::State, &clock, WAIT).is_ok();
     assert_eq!(enters(), !is_shut(home));
-    lock.shut(&record(), &clock, WAIT).unwrap();
+    drop(lock.shut(&record(), &clock, WAIT).unwrap());
     assert!(is_shut(home) && !enters());
-    assert_eq!(lock.open(&Subject::State, &passed(), &clock, WAIT).unwrap(), Some(record()));
+    assert_eq!(
+        lock.open(&Subject::State, record().request, &passed(), &clock, WAIT).unwrap(),
+        Some(record())
+    );
     assert!(!is_shut(home) && enters());
-    lock.shut(&record(), &clock, WAIT).unwrap();
+    drop(lock.shut(&record(), &clock, WAIT).unwrap());
     assert!(lock.release(&Subject::State, &clock, WAIT).unwrap().is_shut());
     assert!(enters());
 }
@@ -183,7 +186,7 @@ fn a_lock_that_is_being_shut_is_open_or_shut() {
 fn a_lock_that_is_being_opened_is_shut_or_open() {
     for verb in ["open", "release"] {
         let prepare =
-            |home: &Path| locks(home).shut(&record(), &crate::lock_race::Real::new(), WAIT).unwrap();
+            |home: &Path| drop(locks(home).shut(&record(), &crate::lock_race::Real::new(), WAIT).unwrap());
         matrix(verb, &["create", "unlink", "fsync"], prepare, |home, deadly| {
             assert_eq!(is_shut(home), deadly <= 3, "killed at {deadly}");
             lock_holds(home);

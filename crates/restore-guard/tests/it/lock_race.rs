@@ -132,14 +132,17 @@ fn nothing_is_changed_while_the_lock_is_shut() {
             "restore",
             request,
         );
-        lock.shut(&record, &clock, WAIT).unwrap();
+        drop(lock.shut(&record, &clock, WAIT).unwrap());
         let from = length();
         say(&log, "shut");
         // And are refused now.
         await_lines(home, from, "refused", 5);
         say(&log, "opened");
         if round % 2 == 0 {
-            assert_eq!(lock.open(&Subject::State, &passed, &clock, WAIT).unwrap(), Some(record));
+            assert_eq!(
+                lock.open(&Subject::State, record.request, &passed, &clock, WAIT).unwrap(),
+                Some(record)
+            );
         } else {
             assert!(lock.release(&Subject::State, &clock, WAIT).unwrap().is_shut());
         }

@@ -4,7 +4,7 @@ use crate::report::row;
 use crate::view::{self, GuardRow};
 use crate::{CliError, Report, Session};
 use backup_contract::{AppSlug, Subject};
-use restore_guard::{ActOutcome, Action, LockStanding};
+use restore_guard::{Action, LockStanding};
 use std::fmt::Write;
 
 /// The mutation lock: looked at, asked, tried again, opened.
@@ -95,16 +95,16 @@ fn recheck(session: &Session<'_>) -> Result<Report, CliError> {
         let text = line(&view);
         return Ok(Report::new(COMMAND, vec![row(&view)], text));
     };
-    place.refuse_half_way()?;
     let store = session.open_store()?;
-    let Some(pending) = place.journal().pending()?.filter(|pending| pending.grant.request == record.request)
-    else {
-        return Err(CliError::usage(
-            "the restore that has shut the lock has changed nothing: there is nothing to check",
-            "'si-backup restore resume' opens it",
-        ));
-    };
     session.with_lease(&*store, &format!("run-state-{}", session.context), |_| {
+        place.refuse_half_way()?;
+        let pending = place.journal().pending()?.filter(|pending| pending.grant.request == record.request);
+        let Some(pending) = pending else {
+            return Err(CliError::usage(
+                "the restore that has shut the lock has changed nothing: there is nothing to check",
+                "'si-backup restore resume' opens it",
+            ));
+        };
         let manifest = manifest_of(session, &*store, &pending.grant.snapshot())?;
         let after = Aftermath {
             place: &place,
@@ -137,17 +137,21 @@ fn release(session: &Session<'_>, reason: &str) -> Result<Report, CliError> {
         let text = line(&view);
         return Ok(Report::new(COMMAND, vec![row(&view)], text));
     }
-    let mut event = session
-        .event(Action::LockReleased, ActOutcome::Done)
-        .subject(Subject::State)
-        .detail("reason", reason.to_owned());
-    if let LockStanding::Shut(record) = &standing {
-        event = event.detail("request", record.request.to_string()).detail("shut_by", record.by.clone());
-    }
+    let about = |outcome| {
+        let event = session
+            .event(Action::LockReleased, outcome)
+            .subject(Subject::State)
+            .detail("reason", reason.to_owned());
+        match &standing {
+            LockStanding::Shut(record) => {
+                event.detail("request", record.request.to_string()).detail("shut_by", record.by.clone())
+            }
+            LockStanding::Open | LockStanding::Unreadable { .. } => event,
+        }
+    };
     // The store may be what is out of order: the trail here is enough, and is copied by the next command.
     let store = session.open_store().ok();
-    session.record(&event, store.as_deref())?;
-    place.lock().release(&Subject::State, &*session.world.clock, super::restore::patience(session))?;
+    super::restore::release(session, &place, store.as_deref(), about)?;
     let view = GuardRow::open(Subject::State);
     let text = format!("{}released, for the reason that is in the trail now\n", line(&view));
     Ok(Report::new(COMMAND, vec![row(&view)], text))

@@ -2,19 +2,23 @@ use crate::args::InitArgs;
 use crate::open_store::open_store;
 use crate::place;
 use crate::report::row;
-use crate::settings;
+use crate::settings::{self, render_template};
 use crate::usecase::init::store_settings;
 use crate::view::{self, InitRow};
 use crate::{CliError, Report, Session};
 use backup_store::{Prefix, Store, durable, outside_git_work_tree, read_bytes};
 use paas_state::Identities;
 use restore_guard::{
-    ActOutcome, Action, TrustedWriters, WriterKey, WriterRecord, publish_writer, read_origin, writers_of,
+    ActOutcome, Action, TrustedWriters, WriterKey, WriterRecord, publish_writer, read_origin, signed_text,
+    writers_of,
 };
 use std::fmt::Write;
 
 /// The longest copy of the settings that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
+
+/// How many of the newest copies are looked at: somebody may have flooded the store with them.
+const LOOKED_AT: usize = 200;
 
 /// What an identity file says of whose evidence counts: the line that `init` writes into it.
 pub(super) const WRITER_LINE: &str = "# evidence counts when it is signed by: ";
@@ -27,12 +31,12 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
     if config.exists() {
         return Err(settings::SettingsError::Exists(config.to_owned()).into());
     }
-    let (Some(store), Some(identity)) = (store_settings(args)?, &args.identity) else {
+    let (Some(store_settings), Some(identity)) = (store_settings(args)?, &args.identity) else {
         return Err(CliError::usage("--recover needs --store and --identity", "see 'si-backup init --help'"));
     };
     let identities = Identities::read(identity)?;
-    let store_url = store.url.clone();
-    let store = open_store(&store, session)?;
+    let store_url = store_settings.url.clone();
+    let store = open_store(&store_settings, session)?;
     let context = &session.context;
     let Some(origin) = read_origin(&*store, context)? else {
         return Err(CliError::usage(
@@ -40,9 +44,8 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
             "name the context with --context, and look whether the URL is that of the recovery sheet",
         ));
     };
-    let (copy, sealed) = newest_settings(session, &*store)?;
-    let text = identities.open_bytes(&sealed, "the settings")?;
     let trusted = trusted(args, identity)?;
+    let found = newest_settings(session, &*store, &identities, &trusted)?;
 
     session.home.make()?;
     session.home.directory("origin")?;
@@ -60,6 +63,21 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
     if let Some(dir) = config.parent() {
         durable::create_dir_all(dir, 0o700)?;
     }
+    let (text, copy) = match found {
+        Found::Signed { copy, text } => (text, copy),
+        Found::Unsigned { copy, text } => {
+            let beside = config.with_extension("toml.from-store");
+            durable::replace(&beside, &text, 0o600)?;
+            session.warn(format!(
+                "nobody who is trusted here has signed the settings in the store: they may be anybody's, and lie in {} for you to read; new ones were written",
+                beside.display()
+            ));
+            let own = session.home.identity();
+            let recipients = identities.recipients();
+            let text = render_template(context, Some(&store_settings), &recipients, own.to_str(), &[]);
+            (text.into_bytes(), copy)
+        }
+    };
     // Written last: as long as there are no settings, it can be run again.
     durable::write_new(config, &text, 0o600)?;
     let mut told = format!("wrote the settings {}\n  from {copy}\n", config.display());
@@ -115,25 +133,55 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
     Ok(Report::new("backup init", vec![row(&view)], told))
 }
 
-/// The newest sealed copy of the settings.
-fn newest_settings(session: &Session<'_>, store: &dyn Store) -> Result<(String, Vec<u8>), CliError> {
+/// A copy of the settings in the store.
+enum Found {
+    /// Signed by a writer that is trusted, as this very copy.
+    Signed { copy: String, text: Vec<u8> },
+    /// By whomever: anyone can seal a text to a public recipient.
+    Unsigned { copy: String, text: Vec<u8> },
+}
+
+/// The newest copy of the settings that a trusted writer has signed; where there is none, the newest that can be opened.
+fn newest_settings(
+    session: &Session<'_>,
+    store: &dyn Store,
+    identities: &Identities,
+    trusted: &[String],
+) -> Result<Found, CliError> {
+    let trusted = TrustedWriters::parse(trusted.iter().map(String::as_str))?;
     let prefix = Prefix::new(&format!("settings/{}", session.context))?;
-    let mut newest = None;
-    for object in store.list(&prefix, None)? {
-        let key = object?.key;
-        // They are named by their time.
-        if newest.as_ref().is_none_or(|newest| key > *newest) {
-            newest = Some(key);
+    let keys =
+        store.list(&prefix, None)?.map(|object| Ok(object?.key)).collect::<Result<Vec<_>, CliError>>()?;
+    let mut unsigned = None;
+    let mut failure = None;
+    // They are named by their time.
+    let mut keys = keys;
+    keys.sort();
+    for key in keys.into_iter().rev().take(LOOKED_AT) {
+        let sealed = read_bytes(store, &key, None, LIMIT)?;
+        let text = match identities.open_bytes(&sealed, "the settings") {
+            Ok(text) => text,
+            // Somebody put it there, or it is sealed to others: an older one may do.
+            Err(e) => {
+                failure.get_or_insert(e);
+                continue;
+            }
+        };
+        if let Some(signed) = signed_text(&trusted, key.as_str(), &text) {
+            return Ok(Found::Signed { copy: key.to_string(), text: signed.to_vec() });
+        }
+        if unsigned.is_none() {
+            unsigned = Some(Found::Unsigned { copy: key.to_string(), text });
         }
     }
-    let Some(key) = newest else {
-        return Err(CliError::usage(
+    match (unsigned, failure) {
+        (Some(found), _) => Ok(found),
+        (None, Some(e)) => Err(e.into()),
+        (None, None) => Err(CliError::usage(
             format!("{} holds no copy of the settings of context '{}'", store.location(), session.context),
             "make new settings with 'si-backup init'; the backups can be opened with the stock tools of the recovery sheet",
-        ));
-    };
-    let sealed = read_bytes(store, &key, None, LIMIT)?;
-    Ok((key.to_string(), sealed))
+        )),
+    }
 }
 
 /// Whose evidence counts: what the identity file says, which nobody who can write to the store can change, and what the

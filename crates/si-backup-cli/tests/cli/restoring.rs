@@ -109,8 +109,15 @@ fn a_damaged_state_is_brought_back_and_nothing_else_is_touched() {
     assert_eq!(fs::read_to_string(&log).unwrap(), logged, "what was logged since the backup stays, once");
     assert!(!is_shut(&host));
     let did = actions(&host);
-    let expected = ["restore announced", "lock-shut done", "restore done", "lock-opened done"];
-    assert_eq!(did[did.len() - 4..], expected, "{did:?}");
+    let expected = [
+        "restore announced",
+        "lock-shut announced",
+        "lock-shut done",
+        "restore done",
+        "lock-opened announced",
+        "lock-opened done",
+    ];
+    assert_eq!(did[did.len() - 6..], expected, "{did:?}");
     let events = host.json(["events", "list"]).expect(0).data();
     let commands: Vec<_> = events.iter().map(|event| event["command"].as_str().unwrap()).collect();
     assert_eq!(commands[commands.len() - 2..], ["backup restore", "backup restore verify"]);
@@ -302,10 +309,26 @@ fn an_undone_restore_leaves_what_was_there_and_the_events_since() {
     assert!(refused.stdout.contains("targets.json"), "{}", refused.stdout);
     host.json(["restore", "undo", "--force", "--discard-writes"]).expect(0);
     assert_eq!(without_logs(&host.context()), before);
-    assert_eq!(fs::read_to_string(&log).unwrap(), logged + line);
+    let logged = logged + line;
+    assert_eq!(fs::read_to_string(&log).unwrap(), logged);
     assert!(!is_shut(&host));
     let did = actions(&host);
-    assert_eq!(did[did.len() - 2..], ["restore-undo announced", "restore-undo done"], "{did:?}");
+    let expected = [
+        "restore-undo announced",
+        "lock-shut done",
+        "restore-undo done",
+        "lock-released announced",
+        "lock-released done",
+    ];
+    assert_eq!(did[did.len() - 5..], expected, "{did:?}");
+    // What was given up is kept until that is confirmed, whatever is done meanwhile.
+    let given_up = host.context().join(OWN).join("restore/state/kept/targets.json");
+    // The state is damaged again, so this stores nothing.
+    host.json(["run", "--state"]).expect(10);
+    assert_eq!(fs::read(given_up).unwrap(), b"{\"written\": \"since\"}");
+    assert_eq!(fs::read_to_string(&log).unwrap(), logged, "no line of the restored state came back");
+    assert_eq!(reasons(&restore(&host, &["--from", "LATEST", "--force"]).expect(11)), ["restore-pending"]);
+    host.json(["restore", "confirm"]).expect(0);
     restore(&host, &["--from", "LATEST", "--force"]).expect(0);
 }
 
@@ -365,6 +388,10 @@ fn on_a_rebuilt_host_nobody_is_believed_but_for_the_sheet() {
     let recover = ["init", "--recover", "--store", &url, "--identity", identity.to_str().unwrap()];
     let told = new.run(recover).expect(0);
     assert!(told.stderr.contains("--trust"), "{}", told.stderr);
+    // Settings that nobody has signed could be anybody's: they are shown, and not used.
+    let from_store = fs::read_to_string(new.home().join("config.toml.from-store")).unwrap();
+    assert!(from_store.starts_with("# signed ") && from_store.contains("[contexts.default"), "{from_store}");
+    assert!(!fs::read_to_string(new.config()).unwrap().contains("# signed"));
     let refused = restore(&new, &["--from", "LATEST", "--force"]).expect(13);
     assert_eq!(reasons(&refused), ["not-verified", "unknown-writer"]);
     let sheet = host.run(["kit"]).expect(0).stdout;
@@ -387,6 +414,42 @@ fn on_a_rebuilt_host_nobody_is_believed_but_for_the_sheet() {
         ["init", "--recover", "--store", &url, "--identity", identity.to_str().unwrap(), "--trust", key];
     other.json(recover).expect(0);
     restore(&other, &["--from", "LATEST", "--dry-run"]).expect(0);
+}
+
+#[test]
+fn settings_that_a_bucket_writer_has_made_up_are_passed_over() {
+    let host = Host::ready();
+    host.back_up();
+    let copies = host.store().join("settings/default");
+    let own = fs::read_dir(&copies).unwrap().next().unwrap().unwrap().path();
+    // A later copy of their own, and the true one under a later name.
+    let recipient = fs::read_to_string(host.config()).unwrap();
+    let recipient = recipient.split('"').find(|text| text.starts_with("age1")).unwrap();
+    let forged =
+        paas_state::Recipients::parse([recipient]).unwrap().seal_bytes(b"[contexts.default]\n").unwrap();
+    fs::write(copies.join("20990101T000000Z.toml.age"), forged).unwrap();
+    fs::copy(&own, copies.join("20990102T000000Z.toml.age")).unwrap();
+    let (new, identity) = lost(&host);
+    let url = host.store_url();
+    let told =
+        new.run(["init", "--recover", "--store", &url, "--identity", identity.to_str().unwrap()]).expect(0);
+    let name = own.file_name().unwrap().to_str().unwrap();
+    assert!(told.stdout.contains(&format!("from settings/default/{name}")), "{}", told.stdout);
+    assert_eq!(fs::read(new.config()).unwrap(), fs::read(host.config()).unwrap());
+}
+
+#[test]
+fn a_restore_is_undone_without_its_store() {
+    let (host, _) = Host::backed_up();
+    damage(&host);
+    let before = without_logs(&host.context());
+    restore(&host, &["--from", "LATEST", "--force"]).expect(0);
+    fs::rename(host.store(), host.path("elsewhere")).unwrap();
+    let undone = host.json(["restore", "undo", "--force"]).expect(0);
+    assert!(undone.envelope()["warnings"].to_string().contains("done without"), "{}", undone.stdout);
+    assert_eq!(without_logs(&host.context()), before);
+    fs::rename(host.path("elsewhere"), host.store()).unwrap();
+    host.json(["audit", "list"]).expect(0);
 }
 
 /// Kills restores at their fail points, and finishes or undoes them: what is live is the old or the new, whole.

@@ -79,7 +79,9 @@ impl Oracle<'_> {
             Wanted::Latest(Latest::Newest) => newest_first().find(|snapshot| self.is_sound(snapshot)),
         };
         let may_step = request.step_back && request.checksum.is_none();
-        wanted.filter(|wanted| self.passes(wanted)).or(passing.filter(|_| may_step))
+        // A name that no snapshot has may be a slip of the pen: nobody steps anywhere from there.
+        let is_slip = matches!(&request.wanted, Wanted::Id(_)) && wanted.is_none();
+        wanted.filter(|wanted| self.passes(wanted)).or(passing.filter(|_| may_step && !is_slip))
     }
 }
 

@@ -102,13 +102,16 @@ impl Aftermath<'_> {
         note_event(session, &self.place.context, &told);
         let Some(passed) = passed else { return Ok((checks, false)) };
         // In the trail before it is open: who finds it open finds the reason too.
-        let opened = session
-            .event(Action::LockOpened, ActOutcome::Done)
-            .snapshot(self.snapshot.clone())
-            .detail("checks", "passed");
-        session.record(&opened, Some(self.store))?;
+        let opened = |outcome| {
+            session
+                .event(Action::LockOpened, outcome)
+                .snapshot(self.snapshot.clone())
+                .detail("checks", "passed")
+        };
+        session.record(&opened(ActOutcome::Announced), Some(self.store))?;
         let clock = &*session.world.clock;
         self.place.lock().open(&Subject::State, self.request, &passed, clock, patience(session))?;
+        session.record(&opened(ActOutcome::Done), Some(self.store))?;
         Ok((checks, true))
     }
 

@@ -61,7 +61,7 @@ pub(super) fn decided(
 fn obstacles(place: &Place) -> Result<Vec<Obstacle>, CliError> {
     let mut obstacles = Vec::new();
     if let Some(pending) = place.journal().pending()?
-        && pending.phase != Phase::Undone
+        && pending.phase != Phase::Dropping
     {
         obstacles.push(Obstacle::RestorePending {
             id: pending.grant.id,

@@ -129,6 +129,10 @@ fn planned(place: &Place, manifest: &Manifest) -> Result<Vec<view::StepRow>, Cli
     let rows = spoken_for(manifest, &place.context)?.into_iter().filter_map(|(path, _)| {
         let live = std::fs::symlink_metadata(place.context.path().join(&path)).ok().map(|meta| meta.len());
         let (what, detail) = match (manifest.file(path.as_str()), live) {
+            (Some(file), Some(_)) if file.shape == Shape::Log => (
+                "replace",
+                format!("{} bytes, and behind them the lines that only the live log has", file.size),
+            ),
             (Some(file), Some(live)) => ("replace", format!("{} bytes in place of {live} bytes", file.size)),
             (Some(file), None) => ("add", format!("{} bytes", file.size)),
             (None, Some(live)) => ("put away", format!("{live} bytes, kept for undoing")),
@@ -238,8 +242,10 @@ fn promote(
     )
     .of(entry.snapshot.id.clone());
     // In the trail before it is shut: a lock without a word about it is a riddle.
+    session.record(&entry.about(session, Action::LockShut, ActOutcome::Announced), Some(store))?;
+    // Held until all is in its place: meanwhile nobody opens it.
+    let held = place.lock().shut(&shut, &*session.world.clock, patience(session))?;
     session.record(&entry.about(session, Action::LockShut, ActOutcome::Done), Some(store))?;
-    place.lock().shut(&shut, &*session.world.clock, patience(session))?;
     let changed = || -> Result<Promoted, CliError> {
         // Whoever wrote events until now has done so: nobody who asks the lock begins any more.
         carry_events_into(&incoming, &place.context)?;
@@ -253,21 +259,36 @@ fn promote(
         let plan = Plan::files(place.context.path(), &incoming, &protected)?;
         Ok(place.journal().promote(&plan, permit, session.now())?)
     };
-    let promoted = match changed() {
+    let done = changed();
+    drop(held);
+    let promoted = match done {
         Ok(promoted) => promoted,
         Err(error) => {
             if let Ok(None) = place.journal().pending() {
-                let opened = entry
-                    .about(session, Action::LockReleased, ActOutcome::Done)
-                    .detail("reason", "nothing was changed");
-                session.record(&opened, Some(store))?;
-                place.lock().release(&Subject::State, &*session.world.clock, patience(session))?;
+                let about = |outcome| {
+                    entry
+                        .about(session, Action::LockReleased, outcome)
+                        .detail("reason", "nothing was changed")
+                };
+                release(session, place, Some(store), about)?;
             }
             return Err(error);
         }
     };
     keep_events(session, place);
     Ok(promoted)
+}
+
+/// Opens the lock, with a word in the trail before and after it.
+pub(super) fn release(
+    session: &Session<'_>,
+    place: &Place,
+    store: Option<&dyn Store>,
+    about: impl Fn(ActOutcome) -> restore_guard::TrailEvent,
+) -> Result<(), CliError> {
+    session.record(&about(ActOutcome::Announced), store)?;
+    place.lock().release(&Subject::State, &*session.world.clock, patience(session))?;
+    session.record(&about(ActOutcome::Done), store)
 }
 
 /// Gives the live logs what was written to the replaced ones in the moment of their replacement.

@@ -76,7 +76,8 @@ impl Place {
     /// [`CliError::Guard`].
     pub(in crate::usecase) fn half_way(&self) -> Result<Option<Pending>, CliError> {
         let pending = self.journal().pending()?;
-        Ok(pending.filter(|pending| !matches!(pending.phase, Phase::Moved | Phase::Undone)))
+        // One that is being dropped is done: what is live is whole.
+        Ok(pending.filter(|pending| !matches!(pending.phase, Phase::Moved | Phase::Undone | Phase::Dropping)))
     }
 
     /// Refuses to go on beside a restore that stands half-way.

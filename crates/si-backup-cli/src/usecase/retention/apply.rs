@@ -28,14 +28,7 @@ pub(super) fn apply(session: &Session<'_>, args: &ApplyArgs) -> Result<Report, C
         let planned = StatePlan::make(session, &*store, &args.policy, session.now())?;
         return Ok(ask(session, args, planned));
     }
-    // While a restore has not passed its checks nobody knows which snapshots will be needed.
-    let place = Place::open(session);
-    if let Ok(place) = &place {
-        place.refuse_half_way()?;
-        if let LockStanding::Shut(record) = place.lock().standing(&Subject::State)? {
-            return Err(restore_guard::Error::MutationLocked(record).into());
-        }
-    }
+    refuse_in_doubt(session)?;
     // Another host's context of the same name is not to be touched.
     init::claim(session, &*store, &session.home.open_signing_key()?)?;
     let (retention, run) =
@@ -44,6 +37,8 @@ pub(super) fn apply(session: &Session<'_>, args: &ApplyArgs) -> Result<Report, C
     // No other apply, and no run: one that is half-way has stored a bundle and not yet its record.
     let done = session.with_lease(&*store, &retention, |lost| {
         session.with_lease(&*store, &run, |run_lost| {
+            // Again: a restore may have been waited for.
+            refuse_in_doubt(session)?;
             told.replace(Some(execute(session, &*store, args, [lost, run_lost])?));
             Ok(())
         })
@@ -54,6 +49,20 @@ pub(super) fn apply(session: &Session<'_>, args: &ApplyArgs) -> Result<Report, C
         (Err(error), Some(report)) => Ok(report.with_error(error)),
         (Err(error), None) => Err(error),
         (Ok(()), None) => Err(CliError::usage("nothing was done", "run it again")),
+    }
+}
+
+/// While a restore has not passed its checks nobody knows which snapshots will be needed.
+fn refuse_in_doubt(session: &Session<'_>) -> Result<(), CliError> {
+    // Where there is no context there was no restore into it.
+    let Ok(place) = Place::open(session) else { return Ok(()) };
+    place.refuse_half_way()?;
+    match place.lock().standing(&Subject::State)? {
+        LockStanding::Open => Ok(()),
+        LockStanding::Shut(record) => Err(restore_guard::Error::MutationLocked(record).into()),
+        LockStanding::Unreadable { path, why } => {
+            Err(restore_guard::Error::MutationLockUnreadable { path, why }.into())
+        }
     }
 }
 
