@@ -2,7 +2,7 @@ use crate::args::InitArgs;
 use crate::open_store::open_store;
 use crate::place;
 use crate::report::row;
-use crate::settings::{self, render_template};
+use crate::settings::{self, StoreSettings, render_template};
 use crate::usecase::init::store_settings;
 use crate::view::{self, InitRow};
 use crate::{CliError, Report, Session};
@@ -63,21 +63,7 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
     if let Some(dir) = config.parent() {
         durable::create_dir_all(dir, 0o700)?;
     }
-    let (text, copy) = match found {
-        Found::Signed { copy, text } => (text, copy),
-        Found::Unsigned { copy, text } => {
-            let beside = config.with_extension("toml.from-store");
-            durable::replace(&beside, &text, 0o600)?;
-            session.warn(format!(
-                "nobody who is trusted here has signed the settings in the store: they may be anybody's, and lie in {} for you to read; new ones were written",
-                beside.display()
-            ));
-            let own = session.home.identity();
-            let recipients = identities.recipients();
-            let text = render_template(context, Some(&store_settings), &recipients, own.to_str(), &[]);
-            (text.into_bytes(), copy)
-        }
-    };
+    let (text, copy) = chosen(session, found, &store_settings, &identities)?;
     // Written last: as long as there are no settings, it can be run again.
     durable::write_new(config, &text, 0o600)?;
     let mut told = format!("wrote the settings {}\n  from {copy}\n", config.display());
@@ -139,6 +125,30 @@ enum Found {
     Signed { copy: String, text: Vec<u8> },
     /// By whomever: anyone can seal a text to a public recipient.
     Unsigned { copy: String, text: Vec<u8> },
+}
+
+/// The settings that are written: those of the store where they are signed; else new ones, with those of the store beside
+/// them to be read.
+fn chosen(
+    session: &Session<'_>,
+    found: Found,
+    store: &StoreSettings,
+    identities: &Identities,
+) -> Result<(Vec<u8>, String), CliError> {
+    let (copy, text) = match found {
+        Found::Signed { copy, text } => return Ok((text, copy)),
+        Found::Unsigned { copy, text } => (copy, text),
+    };
+    let beside = session.config_path().with_extension("toml.from-store");
+    durable::replace(&beside, &text, 0o600)?;
+    session.warn(format!(
+        "nobody who is trusted here has signed the settings in the store: they may be anybody's, and lie in {} for you to read; new ones were written",
+        beside.display()
+    ));
+    let identity = session.home.identity();
+    let text =
+        render_template(&session.context, Some(store), &identities.recipients(), identity.to_str(), &[]);
+    Ok((text.into_bytes(), copy))
 }
 
 /// The newest copy of the settings that a trusted writer has signed; where there is none, the newest that can be opened.
