@@ -129,7 +129,7 @@ fn every_command_does_over_a_bucket_what_it_does_over_a_directory() {
             remote.host.inside(NOON, remote.init()).expect(0).stderr.len()
         );
         // One after the other, a day each: what comes out is the same in both.
-        let script: [(&str, &[&str], i32); 24] = [
+        let script: [(&str, &[&str], i32); 31] = [
             ("24T12", &["list"], 0),
             ("24T12", &["verify"], 2),
             ("24T12", &["run", "--dry-run"], 0),
@@ -154,6 +154,13 @@ fn every_command_does_over_a_bucket_what_it_does_over_a_directory() {
             ("26T15", &["extract", "LATEST", "--into", "back"], 0),
             ("26T15", &["extract", "LATEST", "--into", "back"], 2),
             ("26T15", &["events", "list"], 0),
+            ("26T16", &["restore", "--from", "LATEST", "--dry-run"], 0),
+            ("26T16", &["restore", "--from", "LATEST", "--force"], 0),
+            ("26T16", &["guard", "status"], 0),
+            ("26T16", &["guard", "recheck"], 0),
+            ("26T16", &["restore", "undo", "--force"], 0),
+            ("26T16", &["restore", "confirm"], 0),
+            ("26T17", &["restore", "--from", "LATEST", "--force"], 0),
         ];
         for (time, args, _) in script {
             let now = format!("2026-11-{time}:00:00Z");

@@ -22,6 +22,7 @@ mod hard_times;
 mod harness;
 mod help;
 mod interrupted;
+mod model;
 mod operations;
 mod output;
 mod policy;

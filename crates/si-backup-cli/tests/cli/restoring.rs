@@ -439,6 +439,28 @@ fn settings_that_a_bucket_writer_has_made_up_are_passed_over() {
 }
 
 #[test]
+fn the_sheet_alone_brings_a_lost_host_back() {
+    let (host, id) = Host::backed_up();
+    let sheet = host.run(["kit"]).expect(0).stdout;
+    let before = fs::read(host.context().join("deployments.json")).unwrap();
+    let (new, identity) = lost(&host);
+    let section = sheet.split("5. COMING BACK WITH SI-BACKUP").nth(1).unwrap().split("\n6.").next().unwrap();
+    let commands: Vec<_> =
+        section.lines().map(str::trim).filter(|line| line.starts_with("si-backup ")).collect();
+    assert_eq!(commands.len(), 2, "{section}");
+    let line = commands[0].replace("IDENTITY", identity.to_str().unwrap());
+    new.shell(&line, new.root()).expect(0);
+    // The vault is not there yet.
+    new.shell(commands[1], new.root()).expect(12);
+    assert_eq!(fs::read(new.context().join("deployments.json")).unwrap(), before);
+    let checksum = sheet.split_whitespace().find(|word| word.starts_with("sha256:")).unwrap();
+    let restored = new.json(["audit", "list"]).expect(0).data();
+    let announced = restored.iter().find(|row| row["action"] == "restore").unwrap();
+    assert_eq!((announced["id"].as_str(), sheet.contains(&id)), (Some(id.as_str()), true));
+    assert!(sheet.contains(checksum) && !sheet.contains("AGE-SECRET-KEY"));
+}
+
+#[test]
 fn a_restore_is_undone_without_its_store() {
     let (host, _) = Host::backed_up();
     damage(&host);

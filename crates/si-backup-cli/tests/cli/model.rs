@@ -1,0 +1,206 @@
+//! Whatever is done in whatever order, and wherever it is killed: nothing unproved is promoted, nothing is lost that was not
+//! asked to be, the lock is shut from the first change to passed checks, the trail only grows.
+
+use crate::harness::{Host, full, small};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, FileFailurePersistence};
+use std::collections::BTreeMap;
+use std::fs;
+
+/// What may happen.
+#[derive(Debug, Clone)]
+enum Op {
+    Change(u8),
+    Damage,
+    Run,
+    Verify,
+    Unprove,
+    Restore,
+    StepBack,
+    /// A restore that is killed at a fail point.
+    Killed(u16),
+    Resume,
+    Undo,
+    Confirm,
+    Recheck,
+    Release,
+    BreakCheck,
+    MendCheck,
+}
+
+fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let op = prop_oneof![
+        2 => any::<u8>().prop_map(Op::Change),
+        1 => Just(Op::Damage),
+        3 => Just(Op::Run),
+        1 => Just(Op::Verify),
+        1 => Just(Op::Unprove),
+        4 => Just(Op::Restore),
+        1 => Just(Op::StepBack),
+        4 => (1..420_u16).prop_map(Op::Killed),
+        3 => Just(Op::Resume),
+        3 => Just(Op::Undo),
+        2 => Just(Op::Confirm),
+        2 => Just(Op::Recheck),
+        1 => Just(Op::Release),
+        1 => Just(Op::BreakCheck),
+        1 => Just(Op::MendCheck),
+    ];
+    prop::collection::vec(op, 8..20)
+}
+
+/// The one file by which states are told apart.
+const STATE: &str = "targets.json";
+
+struct World {
+    host: Host,
+    /// What each snapshot holds.
+    held: BTreeMap<String, Vec<u8>>,
+    /// Those of which the evidence was taken away.
+    unproved: Vec<String>,
+    /// Every live content that was ever seen: what comes back must be one of these.
+    seen: Vec<Vec<u8>>,
+    trail: usize,
+    logged: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let host = Host::with(&small());
+        let app = format!(
+            "\n[contexts.default.apps.shop]\nenv_file = \"/etc/si/shop.env\"\nrunner = {{ kind = \"local\", pgdata = \"/x\" }}\n\
+             checks = [{{ name = \"smoke\", command = [\"test\", \"-e\", \"{}\"], when = \"open\", attempts = 1 }}]\n",
+            host.path("well").display()
+        );
+        fs::write(host.config(), fs::read_to_string(host.config()).unwrap() + &app).unwrap();
+        fs::write(host.path("well"), "").unwrap();
+        let live = fs::read(host.context().join(STATE)).unwrap();
+        Self { host, held: BTreeMap::new(), unproved: Vec::new(), seen: vec![live], trail: 0, logged: 0 }
+    }
+
+    fn live(&self) -> Vec<u8> {
+        fs::read(self.host.context().join(STATE)).unwrap()
+    }
+
+    fn set(&mut self, text: &str) {
+        fs::write(self.host.context().join(STATE), text).unwrap();
+        self.seen.push(text.as_bytes().to_vec());
+    }
+
+    fn is_shut(&self) -> bool {
+        self.host.json(["guard", "status"]).expect(0).data()[0]["shut"] == true
+    }
+
+    fn step(&mut self, op: &Op) {
+        let before = self.live();
+        match op {
+            Op::Change(n) => self.set(&format!("{{\"targets\": [], \"n\": {n}}}")),
+            Op::Damage => self.set("{\"targets\": ["),
+            Op::Run => {
+                let ran = self.host.json(["run", "--state"]);
+                if ran.code == Some(0) {
+                    self.held.insert(ran.row()["id"].as_str().unwrap().to_owned(), before.clone());
+                }
+            }
+            Op::Verify => {
+                let ran = self.host.json(["verify"]);
+                if ran.code == Some(0) {
+                    let id = ran.row()["id"].as_str().unwrap().to_owned();
+                    self.unproved.retain(|other| *other != id);
+                }
+            }
+            Op::Unprove => {
+                if let Some(id) = self.held.keys().last() {
+                    let _ = fs::remove_dir_all(self.host.store().join("evidence/default/state").join(id));
+                    self.unproved.push(id.clone());
+                }
+            }
+            Op::Restore => self.restored(&["restore", "--from", "LATEST", "--force"], &before),
+            Op::StepBack => {
+                self.restored(&["restore", "--from", "LATEST", "--or-last-verified", "--force"], &before);
+            }
+            Op::Killed(point) => {
+                self.host.setenv("SI_BACKUP_FAIL_POINT", point.to_string());
+                let ran = self.host.run(["restore", "--from", "LATEST", "--force"]);
+                self.host.unsetenv("SI_BACKUP_FAIL_POINT");
+                // Changed, and not yet checked.
+                assert!(ran.code.is_some() || self.live() == before || self.is_shut(), "{ran:?}");
+            }
+            Op::Resume => drop(self.host.json(["restore", "resume"])),
+            Op::Undo => drop(self.host.json(["restore", "undo", "--force"])),
+            Op::Confirm => {
+                self.host.json(["restore", "confirm"]);
+                assert_eq!(self.live(), before);
+            }
+            Op::Recheck => {
+                let was_shut = self.is_shut();
+                let ran = self.host.json(["guard", "recheck"]);
+                let is_well = self.host.path("well").exists();
+                assert!(
+                    is_well || !was_shut || self.is_shut(),
+                    "opened by a check that failed: {}",
+                    ran.stdout
+                );
+            }
+            Op::Release => {
+                self.host.json(["guard", "release", "--reason", "the model"]);
+                assert_eq!(self.live(), before);
+            }
+            Op::BreakCheck => drop(fs::remove_file(self.host.path("well"))),
+            Op::MendCheck => fs::write(self.host.path("well"), "").unwrap(),
+        }
+        self.laws();
+    }
+
+    /// A restore that says that it was made has made that, of a snapshot that was proved; one that does not has changed
+    /// nothing, or has the lock shut.
+    fn restored(&mut self, args: &[&str], before: &[u8]) {
+        let ran = self.host.json(args);
+        let changed = ran.code == Some(0) || ran.envelope()["error"]["code"] == "checks-failed";
+        if changed {
+            let id = ran.row()["id"].as_str().unwrap().to_owned();
+            assert_eq!(self.live(), self.held[&id], "{}", ran.stdout);
+            assert!(!self.unproved.contains(&id), "unproved: {}", ran.stdout);
+            assert_eq!(ran.code == Some(0), self.host.path("well").exists());
+            assert_eq!(self.is_shut(), ran.code != Some(0), "{}", ran.stdout);
+        } else {
+            assert_eq!(self.live(), before, "{}", ran.stdout);
+        }
+    }
+
+    fn laws(&mut self) {
+        let live = self.live();
+        assert!(self.seen.contains(&live) || self.held.values().any(|held| *held == live));
+        let trail = self.host.json(["audit", "list"]).expect(0).data().len();
+        assert!(trail >= self.trail, "the trail has shrunk");
+        self.trail = trail;
+        self.host.json(["audit", "verify"]).expect(0);
+        let log = fs::read_to_string(self.host.context().join("events/audit.jsonl")).unwrap();
+        let logged = log.lines().filter(|line| line.contains("\"si-backup\"")).count();
+        assert!(logged >= self.logged, "events were lost: {log}");
+        self.logged = logged;
+        let mut lines: Vec<_> = log.lines().collect();
+        lines.sort_unstable();
+        let all = lines.len();
+        lines.dedup();
+        assert_eq!(lines.len(), all, "events were doubled");
+    }
+}
+
+proptest! {
+    #![proptest_config(Config {
+        cases: if full() { 150 } else { 4 },
+        max_shrink_iters: 40,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
+        ..Config::default()
+    })]
+
+    #[test]
+    fn the_laws_hold_whatever_is_done(ops in ops()) {
+        let mut world = World::new();
+        world.step(&Op::Run);
+        for op in &ops {
+            world.step(op);
+        }
+    }
+}
