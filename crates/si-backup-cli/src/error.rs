@@ -383,7 +383,7 @@ impl CliError {
             Self::NothingThere { .. } => Some("make one with 'si-backup run --state'".into()),
             Self::Ambiguous { candidates, .. } => Some(format!("it could be {}", candidates.join(", "))),
             Self::RestoreRefused { codes, .. } if codes.contains(&"restore-pending") => Some(
-                "end the earlier restore with 'si-backup restore confirm' or 'si-backup restore undo --force'".into(),
+                "'si-backup restore confirm' ends the earlier one and drops what it has kept; where it was wrong, 'si-backup restore undo --force' before that; where it was killed half-way, 'si-backup restore resume'".into(),
             ),
             Self::RestoreRefused { codes, .. } if codes.contains(&"lock-shut") => Some(
                 "'si-backup guard status' says why it is shut; 'si-backup guard recheck' opens it when the checks pass".into(),
@@ -392,7 +392,7 @@ impl CliError {
                 Some(format!("the last verified one is restored by '{command}', or by --or-last-verified"))
             }
             Self::RestoreRefused { .. } => Some(
-                "mend what each reason names: 'si-backup verify ID' proves a snapshot; on a rebuilt host give the checksum of the recovery sheet with --checksum".into(),
+                "mend what each reason names. On a rebuilt host give the checksum of the recovery sheet with --checksum, or put its keys into 'trusted_writers'; 'si-backup verify ID' proves that a snapshot is whole, not who made it".into(),
             ),
             Self::ForceRequired => Some("look at the plan; the same command with --force does it".into()),
             Self::RestorePending { .. } => Some(

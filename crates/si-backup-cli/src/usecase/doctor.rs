@@ -172,8 +172,10 @@ fn restores(session: &Session<'_>) -> Checked {
             "restore-kept",
             Severity::Info,
             format!(
-                "keeps what a restore of {} by {} has replaced",
-                pending.grant.id, pending.grant.operator
+                "keeps files of a restore of {} by {} that is {}",
+                pending.grant.id,
+                pending.grant.operator,
+                pending.phase.word()
             ),
             "'si-backup restore confirm' drops it; otherwise it goes when its keeping time has run out",
         );

@@ -1,4 +1,4 @@
-use super::restore::{Aftermath, Place, check_lines, manifest_of};
+use super::restore::{Aftermath, Place, alone, check_lines, manifest_of};
 use crate::args::GuardCommand;
 use crate::report::row;
 use crate::view::{self, GuardRow};
@@ -90,10 +90,16 @@ fn check(session: &Session<'_>, app: Option<&AppSlug>) -> Result<Report, CliErro
 fn recheck(session: &Session<'_>) -> Result<Report, CliError> {
     const COMMAND: &str = "backup guard recheck";
     let place = Place::open(session)?;
-    let LockStanding::Shut(record) = place.lock().standing(&Subject::State)? else {
-        let view = row_of(Subject::State, &place.lock().standing(&Subject::State)?);
-        let text = line(&view);
-        return Ok(Report::new(COMMAND, vec![row(&view)], text));
+    let record = match place.lock().standing(&Subject::State)? {
+        LockStanding::Shut(record) => record,
+        LockStanding::Open => {
+            let view = GuardRow::open(Subject::State);
+            let text = line(&view);
+            return Ok(Report::new(COMMAND, vec![row(&view)], text));
+        }
+        LockStanding::Unreadable { path, why } => {
+            return Err(restore_guard::Error::MutationLockUnreadable { path, why }.into());
+        }
     };
     let store = session.open_store()?;
     session.with_lease(&*store, &format!("run-state-{}", session.context), |_| {
@@ -130,29 +136,30 @@ fn release(session: &Session<'_>, reason: &str) -> Result<Report, CliError> {
         return Err(CliError::usage("the reason is empty", "say why in words: they are kept in the trail"));
     }
     let place = Place::open(session)?;
-    place.refuse_half_way()?;
-    let standing = place.lock().standing(&Subject::State)?;
-    if !standing.is_shut() {
-        let view = GuardRow::open(Subject::State);
-        let text = line(&view);
-        return Ok(Report::new(COMMAND, vec![row(&view)], text));
-    }
-    let about = |outcome| {
-        let event = session
-            .event(Action::LockReleased, outcome)
-            .subject(Subject::State)
-            .detail("reason", reason.to_owned());
-        match &standing {
-            LockStanding::Shut(record) => {
-                event.detail("request", record.request.to_string()).detail("shut_by", record.by.clone())
-            }
-            LockStanding::Open | LockStanding::Unreadable { .. } => event,
+    // Not beside a restore: its lock is not to be opened before its checks.
+    alone(session, |store| {
+        place.refuse_half_way()?;
+        let standing = place.lock().standing(&Subject::State)?;
+        if !standing.is_shut() {
+            let view = GuardRow::open(Subject::State);
+            let text = line(&view);
+            return Ok(Report::new(COMMAND, vec![row(&view)], text));
         }
-    };
-    // The store may be what is out of order: the trail here is enough, and is copied by the next command.
-    let store = session.open_store().ok();
-    super::restore::release(session, &place, store.as_deref(), about)?;
-    let view = GuardRow::open(Subject::State);
-    let text = format!("{}released, for the reason that is in the trail now\n", line(&view));
-    Ok(Report::new(COMMAND, vec![row(&view)], text))
+        let about = |outcome| {
+            let event = session
+                .event(Action::LockReleased, outcome)
+                .subject(Subject::State)
+                .detail("reason", reason.to_owned());
+            match &standing {
+                LockStanding::Shut(record) => {
+                    event.detail("request", record.request.to_string()).detail("shut_by", record.by.clone())
+                }
+                LockStanding::Open | LockStanding::Unreadable { .. } => event,
+            }
+        };
+        super::restore::release(session, &place, store, about)?;
+        let view = GuardRow::open(Subject::State);
+        let text = format!("{}released, for the reason that is in the trail now\n", line(&view));
+        Ok(Report::new(COMMAND, vec![row(&view)], text))
+    })
 }

@@ -5,6 +5,7 @@ use crate::{CliError, Judge, Report, Session, Shelf};
 use backup_contract::Level;
 use backup_store::{durable, outside_git_work_tree};
 use paas_state::OptionalTree;
+use restore_guard::TrustedWriters;
 use std::fmt::Write;
 
 /// Prints the one sheet of paper that is needed to come back after the loss of this host. It holds no secret, and says
@@ -61,7 +62,10 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
     if let Ok(key) = session.home.open_signing_key() {
         writers.push(format!("{}   this host", key.public()));
     }
-    writers.extend(settings.trusted_writers.iter().map(|key| format!("{key}   named by the settings")));
+    let own = session.home.open_signing_key().ok().map(|key| key.public());
+    let trusted = session.trusted()?;
+    let others = trusted.iter().map(|(_, key)| *key).filter(|key| Some(*key) != own);
+    writers.extend(others.map(|key| format!("{key}   trusted here")));
     section("3. WHOSE EVIDENCE COUNTS (public keys)", writers);
     let proved: Vec<_> = shelf
         .snapshots()
@@ -91,20 +95,7 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
         proved.push("none yet: run 'si-backup run --state' and print this sheet again".into());
     }
     section("4. THE NEWEST PROVED SNAPSHOTS", proved);
-    let trust =
-        session.home.open_signing_key().map(|key| format!(" --trust {}", key.public())).unwrap_or_default();
-    section(
-        "5. COMING BACK WITH SI-BACKUP, on an empty machine",
-        vec![
-            format!(
-                "si-backup --context {context} init --recover --store '{url}' --identity IDENTITY{trust}"
-            ),
-            format!("si-backup --context {context} restore --state --from LATEST --force"),
-            format!("or, by the checksum of section 4: --from {newest} --checksum sha256:..."),
-            "Then the vault, from where it is kept; 'si-backup guard recheck'; 'si-backup restore confirm'."
-                .into(),
-        ],
-    );
+    section("5. COMING BACK WITH SI-BACKUP, on an empty machine", coming_back(session, &trusted, &newest)?);
     section(
         "6. COMING BACK WITH STOCK TOOLS (age, zstd, tar)",
         vec![
@@ -124,4 +115,32 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
         ],
     );
     Ok(text)
+}
+
+/// The commands of this program, with all that they need to be told.
+fn coming_back(
+    session: &Session<'_>,
+    trusted: &TrustedWriters,
+    newest: &str,
+) -> Result<Vec<String>, CliError> {
+    let context = &session.context;
+    let trust = trusted.iter().fold(String::new(), |text, (_, key)| format!("{text} --trust {key}"));
+    let settings = session.store_settings()?;
+    let reach = [("--endpoint", &settings.endpoint), ("--region", &settings.region)]
+        .into_iter()
+        .filter_map(|(option, value)| Some(format!(" {option} '{}'", value.as_ref()?)))
+        .collect::<String>();
+    let url = &settings.url;
+    Ok(vec![
+        format!(
+            "si-backup --context {context} init --recover --store '{url}'{reach} --identity IDENTITY{trust}"
+        ),
+        format!("si-backup --context {context} restore --state --from LATEST --force"),
+        format!("or, by the checksum of section 4: --from {newest} --checksum sha256:..."),
+        format!(
+            "Then the vault, from where it is kept; 'si-backup --context {context} guard recheck'; the same with 'restore confirm'."
+        ),
+        "A bucket's credentials, and the file with its certificate authority, come from where they are kept."
+            .into(),
+    ])
 }

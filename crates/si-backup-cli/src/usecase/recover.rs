@@ -6,7 +6,8 @@ use crate::settings::{self, StoreSettings, render_template};
 use crate::usecase::init::store_settings;
 use crate::view::{self, InitRow};
 use crate::{CliError, Report, Session};
-use backup_store::{Prefix, Store, durable, outside_git_work_tree, read_bytes};
+use backup_store::{Key, Prefix, Store, durable, outside_git_work_tree, read_bytes};
+use chrono::TimeDelta;
 use paas_state::Identities;
 use restore_guard::{
     ActOutcome, Action, TrustedWriters, WriterKey, WriterRecord, publish_writer, read_origin, signed_text,
@@ -105,10 +106,10 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
     }
     if trusted.is_empty() {
         session.warn(
-            "nobody's earlier evidence counts here: neither the identity file nor --trust names a key. Give the key of the recovery sheet with --trust, or restore with --checksum",
+            "nobody's earlier evidence counts here: neither the identity file nor --trust names a key. Put the key of the recovery sheet into 'trusted_writers' of the settings, or restore with --checksum",
         );
     }
-    told += "\nnext: si-backup restore --state --from LATEST --dry-run\n";
+    let _ = writeln!(told, "\nnext: si-backup --context {context} restore --state --from LATEST --dry-run");
     let view = InitRow {
         config: config.display().to_string(),
         identity: None,
@@ -142,13 +143,13 @@ fn chosen(
     let beside = session.config_path().with_extension("toml.from-store");
     durable::replace(&beside, &text, 0o600)?;
     session.warn(format!(
-        "nobody who is trusted here has signed the settings in the store: they may be anybody's, and lie in {} for you to read; new ones were written",
+        "nobody who is trusted here has signed the settings in the store ({copy}): they may be anybody's, and lie in {} for you to read; new ones were written, for this identity alone. Carry over recipients, trusted_writers and apps before the next backup",
         beside.display()
     ));
     let identity = session.home.identity();
     let text =
         render_template(&session.context, Some(store), &identities.recipients(), identity.to_str(), &[]);
-    Ok((text.into_bytes(), copy))
+    Ok((text.into_bytes(), "a template: none in the store is signed by a trusted key".to_owned()))
 }
 
 /// The newest copy of the settings that a trusted writer has signed; where there is none, the newest that can be opened.
@@ -167,11 +168,16 @@ fn newest_settings(
     // They are named by their time.
     let mut keys = keys;
     keys.sort();
-    for key in keys.into_iter().rev().take(LOOKED_AT) {
-        let sealed = read_bytes(store, &key, None, LIMIT)?;
-        let text = match identities.open_bytes(&sealed, "the settings") {
+    // What is dated ahead is nobody's who has a clock.
+    let now = format!("{}.toml.age", (session.now() + TimeDelta::days(1)).format("%Y%m%dT%H%M%SZ"));
+    let is_past = |key: &Key| key.as_str().rsplit('/').next().is_some_and(|name| *name <= *now);
+    for key in keys.into_iter().filter(is_past).rev().take(LOOKED_AT) {
+        // Somebody put it there, or it is sealed to others: an older one may do.
+        let opened = read_bytes(store, &key, None, LIMIT)
+            .map_err(CliError::from)
+            .and_then(|sealed| Ok(identities.open_bytes(&sealed, "copy of the settings")?));
+        let text = match opened {
             Ok(text) => text,
-            // Somebody put it there, or it is sealed to others: an older one may do.
             Err(e) => {
                 failure.get_or_insert(e);
                 continue;
@@ -186,7 +192,7 @@ fn newest_settings(
     }
     match (unsigned, failure) {
         (Some(found), _) => Ok(found),
-        (None, Some(e)) => Err(e.into()),
+        (None, Some(e)) => Err(e),
         (None, None) => Err(CliError::usage(
             format!("{} holds no copy of the settings of context '{}'", store.location(), session.context),
             "make new settings with 'si-backup init'; the backups can be opened with the stock tools of the recovery sheet",

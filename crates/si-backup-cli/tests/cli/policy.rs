@@ -126,7 +126,7 @@ fn what_a_backup_changes() {
     // What this version cannot do is not held to be done.
     is(&after, "daily-rehearsal", "violated", "state: no backup was ever restored for a test");
     is(&after, "immutable-offsite", "violated", "state: the settings name no offsite store");
-    is(&after, "restore-gate", "not-applicable", "");
+    is(&after, "restore-gate", "met", "a restore needs evidence of level 'content' or more");
     for clause in ["restore-log", "mutation-block", "vault-reconcile"] {
         is(&after, clause, "not-applicable", "nothing was ever restored");
     }

@@ -248,6 +248,7 @@ fn an_operator_opens_the_lock_with_a_reason() {
     fs::create_dir_all(host.context().join(OWN)).unwrap();
     fs::write(host.context().join(OWN).join("lock-state.json"), "torn").unwrap();
     host.json(["guard", "check"]).expect(11);
+    host.json(["guard", "recheck"]).expect(11);
     assert!(host.json(["doctor"]).expect(10).stdout.contains("mutation-lock-unreadable"));
     host.json(["guard", "release", "--reason", "ticket 812"]).expect(0);
     host.json(["guard", "check"]).expect(0);
@@ -429,6 +430,10 @@ fn settings_that_a_bucket_writer_has_made_up_are_passed_over() {
         paas_state::Recipients::parse([recipient]).unwrap().seal_bytes(b"[contexts.default]\n").unwrap();
     fs::write(copies.join("20990101T000000Z.toml.age"), forged).unwrap();
     fs::copy(&own, copies.join("20990102T000000Z.toml.age")).unwrap();
+    // And what nobody can read or open, newer than anything.
+    fs::write(copies.join("99991231T000000Z.toml.age"), vec![0; 2 << 20]).unwrap();
+    let soon = (chrono::Utc::now() + chrono::TimeDelta::hours(1)).format("%Y%m%dT%H%M%SZ");
+    fs::write(copies.join(format!("{soon}.toml.age")), vec![0; 2 << 20]).unwrap();
     let (new, identity) = lost(&host);
     let url = host.store_url();
     let told =
@@ -436,6 +441,41 @@ fn settings_that_a_bucket_writer_has_made_up_are_passed_over() {
     let name = own.file_name().unwrap().to_str().unwrap();
     assert!(told.stdout.contains(&format!("from settings/default/{name}")), "{}", told.stdout);
     assert_eq!(fs::read(new.config()).unwrap(), fs::read(host.config()).unwrap());
+}
+
+#[test]
+fn what_is_resumed_is_behind_a_shut_lock_whoever_opened_it() {
+    let (mut host, _) = Host::backed_up();
+    damage(&host);
+    // Killed between two of its steps, wherever those are.
+    let is_half_way = (100..400).step_by(7).any(|point| {
+        host.setenv("SI_BACKUP_FAIL_POINT", point.to_string());
+        let killed = host.run(["restore", "--from", "LATEST", "--force"]);
+        host.unsetenv("SI_BACKUP_FAIL_POINT");
+        assert_eq!(killed.code, None);
+        let is_half_way = host.json(["doctor"]).stdout.contains("restore-pending");
+        if !is_half_way {
+            let _ = host.run(["restore", "resume"]);
+        }
+        is_half_way
+    });
+    assert!(is_half_way);
+    host.json(["guard", "release", "--reason", "why"]).expect(11);
+    host.json(["restore", "confirm"]).expect(11);
+    fs::remove_file(host.context().join(OWN).join("lock-state.json")).unwrap();
+    host.json(["restore", "resume"]).expect(0);
+    let did = actions(&host);
+    let shut = did.iter().rposition(|act| act == "lock-shut done").unwrap();
+    assert!(shut > did.iter().rposition(|act| act == "restore-resume announced").unwrap(), "{did:?}");
+    // There is nothing more to resume, and to say so changes nothing.
+    host.json(["restore", "resume"]).expect(0);
+    assert_eq!(actions(&host), did);
+    assert!(
+        host.json(["policy"])
+            .data()
+            .iter()
+            .all(|row| { !row["clause"].as_str().unwrap().starts_with("restore") || row["status"] == "met" })
+    );
 }
 
 #[test]
@@ -510,7 +550,8 @@ fn a_restore_that_is_killed_anywhere_is_finished_or_undone() {
             }
             if killed % 2 == 0 {
                 let resumed = host.run(["restore", "resume"]);
-                assert!([Some(0), Some(2)].contains(&resumed.code), "at {point}: {resumed:?}");
+                // 12: it was done, and killed before its checks.
+                assert!([Some(0), Some(2), Some(12)].contains(&resumed.code), "at {point}: {resumed:?}");
             } else {
                 let undone = host.run(["restore", "undo", "--force"]);
                 assert!([Some(0), Some(2)].contains(&undone.code), "at {point}: {undone:?}");

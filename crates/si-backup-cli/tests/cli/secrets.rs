@@ -174,7 +174,14 @@ fn the_settings_in_the_store_are_sealed_and_open_with_the_identity() {
     assert_eq!(sealed.len(), 1, "{:?}", sealed.keys());
     let (name, bytes) = sealed.into_iter().next().unwrap();
     let identities = paas_state::Identities::read(&host.home().join("identity.txt")).unwrap();
-    assert_eq!(identities.open_bytes(&bytes, "settings").unwrap(), fs::read(host.config()).unwrap());
+    let is_the_settings = |sealed: &[u8]| {
+        let opened = identities.open_bytes(sealed, "settings").unwrap();
+        // Behind the line with the signature.
+        let end = opened.iter().position(|byte| *byte == b'\n').unwrap();
+        assert!(opened.starts_with(b"# signed "));
+        assert_eq!(opened[end + 1..], fs::read(host.config()).unwrap());
+    };
+    is_the_settings(&bytes);
     // The same settings are not copied again; others are.
     host.back_up();
     assert_eq!(tree(&host.store().join("settings/default")).len(), 1);
@@ -184,5 +191,5 @@ fn the_settings_in_the_store_are_sealed_and_open_with_the_identity() {
     assert_eq!(sealed.len(), 2);
     let newest = sealed.keys().max().unwrap();
     assert!(*newest > name, "the newest copy has the newest name");
-    assert_eq!(identities.open_bytes(&sealed[newest], "settings").unwrap(), fs::read(host.config()).unwrap());
+    is_the_settings(&sealed[newest]);
 }

@@ -39,11 +39,6 @@ impl Aftermath<'_> {
         mut text: String,
         findings: &[Finding],
     ) -> Result<Report, CliError> {
-        let restored = Event::new(session.now(), &self.place.context, "backup restore", true)
-            .with("subject", &self.snapshot.subject)
-            .with("snapshot", &self.snapshot.id)
-            .with("checksum", &self.checksum);
-        note_event(session, &self.place.context, &restored);
         text += &finding_lines(findings);
         let _ = writeln!(text, "restored {}: {} files changed", self.snapshot, view.replaced);
         let (checks, opened) = self.check(session, Action::Restore)?;
@@ -72,6 +67,7 @@ impl Aftermath<'_> {
         session: &Session<'_>,
         action: Action,
     ) -> Result<(Vec<CheckResult>, bool), CliError> {
+        self.tell_events(session);
         let mismatches = self.vault(session);
         let mut checks = self.ask(session);
         checks.push(match &mismatches {
@@ -135,12 +131,25 @@ impl Aftermath<'_> {
         checks
     }
 
+    /// Tells the context's events of the restore, unless they tell of it already.
+    fn tell_events(&self, session: &Session<'_>) {
+        let request = self.request.to_string();
+        let newest = newest_events(&self.place.context, RECENT).unwrap_or_default();
+        if newest.iter().any(|event| event.fields.get("request") == Some(&request)) {
+            return;
+        }
+        let restored = Event::new(session.now(), &self.place.context, "backup restore", true)
+            .with("subject", &self.snapshot.subject)
+            .with("snapshot", &self.snapshot.id)
+            .with("checksum", &self.checksum)
+            .with("request", &request);
+        note_event(session, &self.place.context, &restored);
+    }
+
     /// Whether the context's own events tell of the restore.
     fn events(&self, session: &Session<'_>) -> CheckResult {
-        let is_ours = |event: &Event| {
-            event.command == "backup restore"
-                && event.fields.get("snapshot").map(String::as_str) == Some(self.snapshot.id.as_str())
-        };
+        let request = self.request.to_string();
+        let is_ours = |event: &Event| event.fields.get("request") == Some(&request);
         let report = || -> Result<bool, CliError> {
             let audited = session.home.trail(&session.context)?.verify_against(self.store)?;
             if let Some(broken) = audited.findings.iter().find(|finding| !finding.is_harmless()) {

@@ -9,7 +9,7 @@ mod steps;
 
 pub(super) use after::{Aftermath, check_lines, failed, passed};
 pub(super) use place::Place;
-pub(super) use steps::{drop_what_has_run_out, manifest_of};
+pub(super) use steps::{alone, drop_what_has_run_out, manifest_of};
 
 use crate::args::{RestoreArgs, RestoreStep};
 use crate::report::{message_of, row};

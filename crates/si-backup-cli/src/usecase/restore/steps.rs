@@ -8,13 +8,13 @@ use backup_store::Store;
 use chrono::TimeDelta;
 use paas_state::{Event, Manifest};
 use restore_guard::{
-    ActOutcome, Action, LockStanding, Pending, Phase, Resumed, ShutRecord, TrailEvent, Writes,
+    ActOutcome, Action, LockStanding, MutationPass, Pending, Phase, Resumed, ShutRecord, TrailEvent, Writes,
 };
 use std::fmt::Write;
 
 /// Does `work` while no backup and no other restore is made here or elsewhere. What is needed to put things right is in the
 /// context: a store that cannot be reached keeps nobody from that, and then nobody else reaches it to make a backup.
-fn alone<T>(
+pub(in crate::usecase) fn alone<T>(
     session: &Session<'_>,
     work: impl FnOnce(Option<&dyn Store>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
@@ -61,9 +61,23 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
         let Some(pending) = place.journal().pending()? else {
             return nothing_was_changed(session, &place, store, COMMAND);
         };
+        if let Some(report) = is_done(session, &place, &pending, COMMAND)? {
+            return Ok(report);
+        }
         let entry = |outcome| entry(session, Action::RestoreResume, outcome, &pending);
         session.record(&entry(ActOutcome::Announced).detail("phase", pending.phase.word()), store)?;
-        let resumed = match place.journal().resume(session.now()) {
+        // Somebody may have opened it, or it was never shut again for an undo that was killed.
+        let held = match shut_for(session, &place, &pending) {
+            Ok(held) => held,
+            Err(error) => {
+                failed(session, entry, &error, store)?;
+                return Err(error);
+            }
+        };
+        session.record(&self::entry(session, Action::LockShut, ActOutcome::Done, &pending), store)?;
+        let resumed = place.journal().resume(session.now());
+        drop(held);
+        let resumed = match resumed {
             Ok(resumed) => resumed,
             Err(e) => {
                 let error = session.explain(e.into());
@@ -112,6 +126,54 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
             Resumed::Confirmed => Ok(Report::new(COMMAND, vec![row(&view)], text)),
         }
     })
+}
+
+/// What is said where there is nothing to finish, or to take back.
+fn is_done(
+    session: &Session<'_>,
+    place: &Place,
+    pending: &Pending,
+    command: &'static str,
+) -> Result<Option<Report>, CliError> {
+    let is_shut = place.lock().standing(&Subject::State)?.is_shut();
+    let (text, error) = match pending.phase {
+        Phase::Moved if is_shut => (
+            "the restore is done, and its checks have not passed: 'si-backup guard recheck'\n",
+            Some(CliError::ChecksFailed),
+        ),
+        Phase::Moved => {
+            ("the restore is done: 'si-backup restore confirm' drops what it has replaced\n", None)
+        }
+        Phase::Undone => {
+            ("the restore is undone: 'si-backup restore confirm' drops what it had brought\n", None)
+        }
+        _ => return Ok(None),
+    };
+    let mut view =
+        blank(session, place, session.now(), if error.is_some() { "checks-failed" } else { "resumed" });
+    view.id = Some(pending.grant.id.clone());
+    view.checksum = Some(pending.grant.checksum);
+    view.requested = pending.grant.id.to_string();
+    view.undo = undo_row(session, place);
+    let report = Report::new(command, vec![row(&view)], text.to_owned() + &standing_line(place)?);
+    Ok(Some(match error {
+        Some(error) => report.with_error(error),
+        None => report,
+    }))
+}
+
+/// Shuts the lock for what is still to be changed of a restore.
+fn shut_for(session: &Session<'_>, place: &Place, pending: &Pending) -> Result<MutationPass, CliError> {
+    let shut = ShutRecord::new(
+        Subject::State,
+        session.now(),
+        session.operator(),
+        &session.world.host,
+        format!("restore of {}, which is {}", pending.grant.snapshot(), pending.phase.word()),
+        pending.grant.request,
+    )
+    .of(pending.grant.id.clone());
+    Ok(place.lock().shut(&shut, &*session.world.clock, patience(session))?)
 }
 
 /// Puts a failure into the trail, here and, where it is reached, in the store.
@@ -220,19 +282,21 @@ pub(super) fn undo(session: &Session<'_>, args: &UndoArgs) -> Result<Report, Cli
         let Some(pending) = pending else {
             return Err(restore_guard::Error::NoRestore(place.journal().path().to_owned()).into());
         };
+        if pending.phase == Phase::Undone
+            && let Some(report) = is_done(session, &place, &pending, COMMAND)?
+        {
+            return Ok(report);
+        }
         let entry = |outcome| entry(session, Action::RestoreUndo, outcome, &pending);
         session.record(&entry(ActOutcome::Announced).detail("discard_writes", args.discard_writes), store)?;
         // What is put back changes live data like what was brought: nobody else does meanwhile.
-        let shut = ShutRecord::new(
-            Subject::State,
-            session.now(),
-            session.operator(),
-            &session.world.host,
-            format!("undoing of the restore of {}", pending.grant.snapshot()),
-            pending.grant.request,
-        )
-        .of(pending.grant.id.clone());
-        let held = place.lock().shut(&shut, &*session.world.clock, patience(session))?;
+        let held = match shut_for(session, &place, &pending) {
+            Ok(held) => held,
+            Err(error) => {
+                failed(session, entry, &error, store)?;
+                return Err(error);
+            }
+        };
         session.record(&self::entry(session, Action::LockShut, ActOutcome::Done, &pending), store)?;
         let writes = if args.discard_writes { Writes::Discard } else { Writes::Refuse };
         let undone = place.journal().undo(writes, session.now());
@@ -307,6 +371,7 @@ pub(super) fn confirm(session: &Session<'_>) -> Result<Report, CliError> {
         let Some(pending) = place.journal().pending()? else {
             return Err(restore_guard::Error::NoRestore(place.journal().path().to_owned()).into());
         };
+        place.refuse_half_way()?;
         if place.lock().standing(&Subject::State)?.is_shut() {
             return Err(CliError::LockStillShut);
         }

@@ -55,7 +55,12 @@ pub(super) fn apply(session: &Session<'_>, args: &ApplyArgs) -> Result<Report, C
 /// While a restore has not passed its checks nobody knows which snapshots will be needed.
 fn refuse_in_doubt(session: &Session<'_>) -> Result<(), CliError> {
     // Where there is no context there was no restore into it.
-    let Ok(place) = Place::open(session) else { return Ok(()) };
+    let place = match Place::open(session) {
+        Err(CliError::State(paas_state::Error::NoContext { .. })) if session.global.state_root.is_none() => {
+            return Ok(());
+        }
+        place => place?,
+    };
     place.refuse_half_way()?;
     match place.lock().standing(&Subject::State)? {
         LockStanding::Open => Ok(()),
