@@ -3,7 +3,7 @@
 
 /// Does `act`, with a fail point before and one after it.
 ///
-/// `what` names the call for the list that [`hits`] gives.
+/// `what` names the call for the list of those that were reached.
 #[cfg(not(feature = "fail-points"))]
 #[inline]
 pub fn step<T>(_what: &'static str, act: impl FnOnce() -> T) -> T {
