@@ -73,7 +73,8 @@ fn carry(from: &Dir, from_path: &Path, into: &Dir, into_path: &Path) -> Result<V
             continue;
         };
         let known = Known::of(&mut into).map_err(failed("read", target.clone()))?;
-        let missing = missing(&mut from, known.lines).map_err(failed("read", source.clone()))?;
+        let mut missing = missing(&mut from, known.lines).map_err(failed("read", source.clone()))?;
+        drop_pieces(&mut from, &mut into, &mut missing).map_err(failed("read", target.clone()))?;
         let lines =
             append(&mut into, &known.torn, &mut from, &missing).map_err(failed("append to", target))?;
         if lines > 0 {
@@ -151,6 +152,8 @@ struct Missing {
     time: Option<DateTime<FixedOffset>>,
     at: u64,
     length: usize,
+    /// Whether it is the end of a log that was cut within a line.
+    is_torn: bool,
 }
 
 /// What `log` has beyond `known`, in the order of time; a line without one stays behind the line before it.
@@ -162,15 +165,31 @@ fn missing(log: &mut File, mut known: HashMap<Print, u64>) -> io::Result<Vec<Mis
     let mut missing = Vec::new();
     let mut last = None;
     log.seek(SeekFrom::Start(0))?;
-    each_line(log, |at, line, _| {
+    each_line(log, |at, line, is_whole| {
         last = serde_json::from_slice(line).ok().map(|timed: Timed| timed.timestamp).or(last);
         match known.get_mut(&print_of(line)) {
             Some(count) if *count > 0 => *count -= 1,
-            _ => missing.push(Missing { time: last, at, length: line.len() }),
+            _ => missing.push(Missing { time: last, at, length: line.len(), is_torn: !is_whole }),
         }
     })?;
     missing.sort_by_key(|line| line.time);
     Ok(missing)
+}
+
+/// Forgets a torn end that is the beginning of a line that the other log has whole: that event is there already.
+fn drop_pieces(from: &mut File, into: &mut File, missing: &mut Vec<Missing>) -> io::Result<()> {
+    let Some(index) = missing.iter().position(|line| line.is_torn) else { return Ok(()) };
+    let mut piece = Vec::new();
+    if let Some(torn) = missing.get(index) {
+        read(from, torn, &mut piece)?;
+    }
+    let mut is_there = false;
+    into.seek(SeekFrom::Start(0))?;
+    each_line(into, |_, line, _| is_there |= line.starts_with(&piece))?;
+    if is_there {
+        missing.remove(index);
+    }
+    Ok(())
 }
 
 /// Appends the missing lines. Where the log ends in a torn one, that is ended first: by its own rest where the other log
@@ -270,6 +289,17 @@ mod tests {
         assert_eq!(carried(b"{\"torn", &lines(&[&a])), other);
         // The same torn line on both sides is one line.
         assert_eq!(carried(torn, torn), torn);
+    }
+
+    #[test]
+    fn a_piece_of_a_line_that_is_there_whole_is_no_event() {
+        let (a, b) = (event(1, "a"), event(2, "b"));
+        let cut = &lines(&[&a, &b])[..a.len() + 1 + b.len() - 4];
+        assert_eq!(carried(&lines(&[&a, &b]), cut), lines(&[&a, &b]));
+        assert_eq!(
+            carried(&lines(&[&a, &b]), b"{\"other"),
+            [lines(&[&a, &b]), b"{\"other\n".to_vec()].concat()
+        );
     }
 
     #[test]
