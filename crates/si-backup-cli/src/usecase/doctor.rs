@@ -43,7 +43,10 @@ pub(super) fn doctor(session: &Session<'_>) -> Report {
 
 /// What is wrong with everything but the apps: what must be well before a restored state may be changed again.
 pub(super) fn of_the_state(session: &Session<'_>) -> Vec<Finding> {
-    about_the_state(session).findings
+    // Another snapshot that is damaged is no reason to keep a sound state shut: it may be why this one was restored.
+    let of_others = ["snapshot-not-restorable", "verification-failed"];
+    let findings = about_the_state(session).findings;
+    findings.into_iter().filter(|finding| !of_others.contains(&finding.code)).collect()
 }
 
 fn about_the_state(session: &Session<'_>) -> Checks {
