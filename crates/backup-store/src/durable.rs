@@ -45,10 +45,7 @@ pub fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 /// it already be the new one.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let (dir, name) = split(path)?;
-    let temp = Temp::new(dir.try_clone()?)?;
-    temp.fill(bytes, mode)?;
-    temp.publish_over(&dir, name)?;
-    dir.sync()
+    replace_below(&dir, name, bytes, mode)
 }
 
 /// [`replace`] in a directory that is held open, whatever its path leads to meanwhile. `path` is what errors name it by.
@@ -56,10 +53,13 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] when the system refuses, as in [`replace`].
 pub fn replace_in(dir: impl AsFd, path: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
-    let dir = Handle::of(dir.as_fd(), path)?;
+    replace_below(&Handle::of(dir.as_fd(), path)?, OsStr::new(name), bytes, mode)
+}
+
+fn replace_below(dir: &Handle, name: &OsStr, bytes: &[u8], mode: u32) -> Result<()> {
     let temp = Temp::new(dir.try_clone()?)?;
     temp.fill(bytes, mode)?;
-    temp.publish_over(&dir, OsStr::new(name))?;
+    temp.publish_over(dir, name)?;
     dir.sync()
 }
 

@@ -1,7 +1,9 @@
 //! The few things that are done to local files besides the trail.
 
 use crate::{Error, Result};
+use std::fs::{File, Metadata};
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The mode of every file that this crate makes.
@@ -21,6 +23,17 @@ pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>> {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io("read", path)(error)),
+    }
+}
+
+/// Whether a file that was opened is the one that has its name; `named` is what has it now, from `metadata`, or from
+/// `symlink_metadata` where no link may have it.
+pub(crate) fn is_still(file: &File, path: &Path, named: std::io::Result<Metadata>) -> Result<bool> {
+    let opened = file.metadata().map_err(io("look at", path))?;
+    match named {
+        Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io("look at", path)(error)),
     }
 }
 

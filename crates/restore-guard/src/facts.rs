@@ -2,8 +2,7 @@
 
 use crate::{ActOutcome, Action, ChainReport, Records, TrailEntry, TrailLine};
 use backup_contract::{
-    Drill, Known, Level, LockState, Outcome, RESTORE_FIELDS, Rehearsal, RestoreFact, Subject, TrailFacts,
-    VaultState,
+    Drill, Known, Level, Outcome, RESTORE_FIELDS, Rehearsal, RestoreFact, Subject, TrailFacts, VaultState,
 };
 
 /// The restore tests of a subject among the evidence, passed and failed.
@@ -93,13 +92,7 @@ fn of_restore(announced: &TrailEntry, later: &[TrailLine]) -> RestoreFact {
             Some("failed") => Some(Outcome::Failed),
             _ => None,
         });
-    let lock = own().filter_map(|entry| match entry.action {
-        Action::LockShut => Some(LockState::Shut),
-        // Announced is not yet done.
-        Action::LockOpened if entry.outcome == ActOutcome::Done => Some(LockState::OpenedByChecks),
-        Action::LockReleased if entry.outcome == ActOutcome::Done => Some(LockState::Released),
-        _ => None,
-    });
+    let lock = own().filter_map(TrailEntry::lock_change);
     let vault = own().filter_map(|entry| match entry.detail.get("vault").and_then(|vault| vault.as_str()) {
         Some("matches") => Some(VaultState::Matches),
         Some("reported") => Some(VaultState::Reported),

@@ -1,12 +1,12 @@
 use crate::judge::Judge;
 use crate::place::origin_meant;
 use crate::{CliError, Session};
-use backup_contract::{ContextName, Level, Snapshot, SnapshotRef, Subject};
+use backup_contract::{ContextName, Level, LockState, Snapshot, SnapshotRef, Subject};
 use backup_store::{LockKeeper, Store};
 use chrono::{DateTime, Utc};
 use paas_state::{Catalogue, Record, UnverifiedBundle};
 use restore_guard::{
-    Action, Ledger, OriginId, PinSet, Pins, Question, Records, Scope, Standing, TrailEntry, TrailLine,
+    Ledger, OriginId, PinSet, Pins, Question, Records, Scope, Standing, TrailEntry, TrailLine,
 };
 use std::cell::OnceCell;
 
@@ -61,7 +61,7 @@ impl<'a> Shelf<'a> {
         };
         if shelf.snapshots().iter().any(|snapshot| snapshot.suspect) {
             // This home's own trail alone: the copies of others can be written by whoever can write to the store.
-            let own = session.home.trail(&shelf.context)?.verify_against(store)?;
+            let own = session.home.trail(&shelf.context)?.verify()?;
             shelf.lift_suspicion(own.lines.iter());
         }
         Ok(shelf)
@@ -70,7 +70,7 @@ impl<'a> Shelf<'a> {
     /// A snapshot that was taken while the mutation lock was shut is as good as any other once it was verified after the
     /// lock had opened.
     fn lift_suspicion<'t>(&mut self, trail: impl Iterator<Item = &'t TrailLine>) {
-        let opens = |entry: &&TrailEntry| matches!(entry.action, Action::LockOpened | Action::LockReleased);
+        let opens = |entry: &&TrailEntry| entry.lock_change().is_some_and(|to| to != LockState::Shut);
         let opened: Vec<_> = trail.map(|line| &line.entry).filter(opens).map(|entry| entry.at).collect();
         let cleared: Vec<_> = self
             .snapshots()

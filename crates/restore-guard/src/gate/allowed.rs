@@ -77,16 +77,26 @@ impl Allowed {
         &self.passed_over
     }
 
+    /// What the trail names as that on which it rests: where the evidence lies, or that the operator gave the checksum.
+    #[must_use]
+    pub fn rests_on(&self) -> String {
+        self.evidence.as_ref().map_or_else(|| BY_OPERATOR.to_owned(), |(key, ..)| key.to_string())
+    }
+
+    /// What was asked for: an id, or `LATEST`.
+    #[must_use]
+    pub fn requested(&self) -> String {
+        requested(&self.request)
+    }
+
     /// Whom to name, and by what, in every entry of the trail about this restore.
     #[must_use]
     pub fn event(&self, outcome: ActOutcome) -> TrailEvent {
-        let evidence =
-            self.evidence.as_ref().map_or_else(|| BY_OPERATOR.to_owned(), |(key, ..)| key.to_string());
         let mut event = TrailEvent::new(&self.request.operator, Action::Restore, outcome)
             .snapshot(self.snapshot())
             .checksum(self.checksum)
-            .detail("evidence", evidence)
-            .detail("requested", requested(&self.request));
+            .detail("evidence", self.rests_on())
+            .detail("requested", self.requested());
         if let Some(accept) = &self.request.accept {
             event =
                 event.detail("accepted_level", accept.level.as_str()).detail("reason", accept.reason.clone());

@@ -5,8 +5,8 @@ use backup_store::fail_point::step;
 use backup_store::{Clock, durable};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The file that orders changes and shutting.
@@ -45,6 +45,18 @@ impl LockStanding {
     #[must_use]
     pub const fn is_shut(&self) -> bool {
         !matches!(self, Self::Open)
+    }
+
+    /// Refuses what needs it open.
+    ///
+    /// # Errors
+    /// [`Error::MutationLocked`] with who shut it and why; [`Error::MutationLockUnreadable`].
+    pub fn refuse_shut(self) -> Result<()> {
+        match self {
+            Self::Open => Ok(()),
+            Self::Shut(record) => Err(Error::MutationLocked(record)),
+            Self::Unreadable { path, why } => Err(Error::MutationLockUnreadable { path, why }),
+        }
     }
 }
 
@@ -92,17 +104,13 @@ impl MutationLock {
     pub fn standing(&self, subject: &Subject) -> Result<LockStanding> {
         let path = self.record_path(subject);
         let unreadable = |why: String| Ok(LockStanding::Unreadable { path: path.clone(), why });
-        // A link in the place of the directory leads to locks that nobody else looks at.
-        match std::fs::symlink_metadata(&self.dir) {
-            Ok(meta) if meta.is_dir() => {}
-            Ok(_) => {
-                return Ok(LockStanding::Unreadable {
-                    path: self.dir.clone(),
-                    why: "it is no directory".to_owned(),
-                });
+        match self.has_directory() {
+            Ok(true) => {}
+            Ok(false) => return Ok(LockStanding::Open),
+            Err(Error::MutationLockUnreadable { path, why }) => {
+                return Ok(LockStanding::Unreadable { path, why });
             }
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(LockStanding::Open),
-            Err(e) => return Err(disk::io("look at", &self.dir)(e)),
+            Err(error) => return Err(error),
         }
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(no_follow());
@@ -147,13 +155,9 @@ impl MutationLock {
     /// [`Error::MutationLocked`] with who shut it and why; [`Error::MutationLockUnreadable`]; [`Error::MutationsBusy`];
     /// [`Error::Io`].
     pub fn enter(&self, subject: &Subject, clock: &dyn Clock, wait: Duration) -> Result<MutationPass> {
-        let file = self.order(clock, wait, Hold::Shared)?;
-        let pass = MutationPass { file };
-        match self.covering(subject)? {
-            LockStanding::Open => Ok(pass),
-            LockStanding::Shut(record) => Err(Error::MutationLocked(record)),
-            LockStanding::Unreadable { path, why } => Err(Error::MutationLockUnreadable { path, why }),
-        }
+        let pass = self.order(clock, wait, Hold::Shared)?;
+        self.covering(subject)?.refuse_shut()?;
+        Ok(pass)
     }
 
     /// Shuts the lock of a subject, durably. On return no change that it covers is under way, and none can begin. One that
@@ -163,14 +167,10 @@ impl MutationLock {
     /// [`Error::MutationLocked`] when another restore has shut it; [`Error::MutationLockUnreadable`];
     /// [`Error::MutationsBusy`] when a change is under way for longer than `wait`; [`Error::Io`].
     pub fn shut(&self, record: &ShutRecord, clock: &dyn Clock, wait: Duration) -> Result<MutationPass> {
-        let held = MutationPass { file: self.order(clock, wait, Hold::Alone)? };
+        let held = self.order(clock, wait, Hold::Alone)?;
         match self.covering(&record.subject)? {
-            LockStanding::Open => {}
             LockStanding::Shut(found) if found.request == record.request => return Ok(held),
-            LockStanding::Shut(found) => return Err(Error::MutationLocked(found)),
-            LockStanding::Unreadable { path, why } => {
-                return Err(Error::MutationLockUnreadable { path, why });
-            }
+            found => found.refuse_shut()?,
         }
         let mut text = serde_json::to_vec_pretty(record)
             .map_err(|source| Error::Encode { what: "a mutation lock", source })?;
@@ -193,16 +193,13 @@ impl MutationLock {
         clock: &dyn Clock,
         wait: Duration,
     ) -> Result<Option<ShutRecord>> {
-        let held = MutationPass { file: self.order(clock, wait, Hold::Alone)? };
+        let _held = self.order(clock, wait, Hold::Alone)?;
         match self.standing(subject)? {
-            LockStanding::Open => Ok(None),
-            LockStanding::Unreadable { path, why } => Err(Error::MutationLockUnreadable { path, why }),
-            LockStanding::Shut(record) if record.request != request => Err(Error::MutationLocked(record)),
-            LockStanding::Shut(record) => {
+            LockStanding::Shut(record) if record.request == request => {
                 self.remove(subject)?;
-                drop(held);
                 Ok(Some(*record))
             }
+            found => found.refuse_shut().map(|()| None),
         }
     }
 
@@ -212,13 +209,25 @@ impl MutationLock {
     /// # Errors
     /// [`Error::MutationsBusy`], [`Error::Io`].
     pub fn release(&self, subject: &Subject, clock: &dyn Clock, wait: Duration) -> Result<LockStanding> {
-        let held = MutationPass { file: self.order(clock, wait, Hold::Alone)? };
+        let _held = self.order(clock, wait, Hold::Alone)?;
         let standing = self.standing(subject)?;
         if standing.is_shut() {
             self.remove(subject)?;
         }
-        drop(held);
         Ok(standing)
+    }
+
+    /// Whether there is the directory. A link in its place leads to locks that nobody else looks at.
+    fn has_directory(&self) -> Result<bool> {
+        match std::fs::symlink_metadata(&self.dir) {
+            Ok(meta) if meta.is_dir() => Ok(true),
+            Ok(_) => Err(Error::MutationLockUnreadable {
+                path: self.dir.clone(),
+                why: "it is no directory".to_owned(),
+            }),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(disk::io("look at", &self.dir)(e)),
+        }
     }
 
     fn remove(&self, subject: &Subject) -> Result<()> {
@@ -235,9 +244,9 @@ impl MutationLock {
     }
 
     /// Takes the file that orders changes and shutting.
-    fn order(&self, clock: &dyn Clock, wait: Duration, hold: Hold) -> Result<File> {
+    fn order(&self, clock: &dyn Clock, wait: Duration, hold: Hold) -> Result<MutationPass> {
         durable::create_dir_all(&self.dir, 0o700)?;
-        refuse_link(&self.dir)?;
+        self.has_directory()?;
         let path = self.dir.join(ORDER);
         let mut options = OpenOptions::new();
         options
@@ -255,7 +264,9 @@ impl MutationLock {
                 Hold::Alone => file.try_lock(),
             };
             match tried {
-                Ok(()) if is_still(&file, &path)? => return Ok(file),
+                Ok(()) if disk::is_still(&file, &path, std::fs::symlink_metadata(&path))? => {
+                    return Ok(MutationPass { file });
+                }
                 // Somebody removed it, and others may have locked a new one.
                 Ok(()) => {
                     durable::create_dir_all(&self.dir, 0o700)?;
@@ -278,30 +289,11 @@ enum Hold {
     Alone,
 }
 
-/// Whether a file that was opened is the one that has its name.
-fn is_still(file: &File, path: &Path) -> Result<bool> {
-    let opened = file.metadata().map_err(disk::io("look at", path))?;
-    match std::fs::symlink_metadata(path) {
-        Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(disk::io("look at", path)(e)),
-    }
-}
-
 /// No link is followed, and no pipe is waited for.
 fn no_follow() -> i32 {
     let flags = rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK);
     // The bits of open(2) fit: they are an int there.
     i32::try_from(flags.bits()).unwrap_or_default()
-}
-
-/// A link in the place of the directory leads to locks that nobody else looks at.
-fn refuse_link(dir: &Path) -> Result<()> {
-    let meta = std::fs::symlink_metadata(dir).map_err(disk::io("look at", dir))?;
-    if meta.is_dir() {
-        return Ok(());
-    }
-    Err(Error::MutationLockUnreadable { path: dir.to_owned(), why: "it is no directory".to_owned() })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use backup_store::fail_point::step;
 use chrono::{DateTime, Utc};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The audit trail of one writer in one context: a local file of hash-chained JSON lines.
@@ -117,7 +117,7 @@ impl Trail {
             options.read(true).append(true).create(true).mode(disk::PRIVATE);
             let file = step("create", || options.open(&self.path)).map_err(disk::io("open", &self.path))?;
             file.lock().map_err(disk::io("lock", &self.path))?;
-            if self.is_still(&file)? {
+            if disk::is_still(&file, &self.path, std::fs::metadata(&self.path))? {
                 return Ok(file);
             }
             // Whoever held the lock has moved the file away: the lock is on something that nobody reads.
@@ -133,15 +133,6 @@ impl Trail {
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(disk::io("open", &self.path)(error)),
-        }
-    }
-
-    fn is_still(&self, file: &File) -> Result<bool> {
-        let opened = file.metadata().map_err(disk::io("read", &self.path))?;
-        match std::fs::metadata(&self.path) {
-            Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(disk::io("read", &self.path)(error)),
         }
     }
 

@@ -1,6 +1,6 @@
 use super::{ActOutcome, Action};
 use crate::{Error, Result, WriterId, objects};
-use backup_contract::{Checksum, ContextName, SnapshotId, SnapshotRef, Subject};
+use backup_contract::{Checksum, ContextName, LockState, SnapshotId, SnapshotRef, Subject};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -159,6 +159,17 @@ pub(super) fn digest_of(bytes: &[u8]) -> Checksum {
 }
 
 impl TrailEntry {
+    /// What it says became of a mutation lock. That one is about to be opened is not yet that it was.
+    #[must_use]
+    pub fn lock_change(&self) -> Option<LockState> {
+        match self.action {
+            Action::LockShut => Some(LockState::Shut),
+            Action::LockOpened if self.outcome == ActOutcome::Done => Some(LockState::OpenedByChecks),
+            Action::LockReleased if self.outcome == ActOutcome::Done => Some(LockState::Released),
+            _ => None,
+        }
+    }
+
     /// The line of this entry, with its newline, and its digest.
     pub(super) fn to_line(&self) -> Result<(Vec<u8>, Checksum)> {
         let encode = |source| Error::Encode { what: "an entry of the trail", source };
