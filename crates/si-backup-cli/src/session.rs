@@ -344,12 +344,12 @@ impl<'w> Session<'w> {
         &self,
         entry: impl FnOnce(ActOutcome) -> TrailEvent,
         error: &CliError,
-        store: &dyn Store,
+        store: Option<&dyn Store>,
     ) {
         let outcome =
             if error.code() == "interrupted" { ActOutcome::Interrupted } else { ActOutcome::Failed };
         let ended = entry(outcome).detail("error_code", error.code()).detail("error", message_of(error));
-        if let Err(e) = self.record(&ended, Some(store)) {
+        if let Err(e) = self.record(&ended, store) {
             self.warn(format!("the failure could not be put into the trail: {}", message_of(&e)));
         }
     }
@@ -373,6 +373,12 @@ impl<'w> Session<'w> {
             self.warn(format!("the trail could not be copied into the store: {}", message_of(&e.into())));
         }
         Ok(())
+    }
+
+    /// The lease under which the state is backed up, restored, and its snapshots deleted.
+    #[must_use]
+    pub fn state_lease(&self) -> String {
+        format!("run-state-{}", self.context)
     }
 
     /// Does `work` while this process, and no other on any host, holds the lease `name`. The flag that `work` is given

@@ -33,7 +33,7 @@ pub(super) fn extract(session: &Session<'_>, args: &ExtractArgs) -> Result<Repor
         Ok(manifest) => manifest,
         Err(e) => {
             let error = session.explain(e.into());
-            session.record_failure(entry, &error, &*store);
+            session.record_failure(entry, &error, Some(&*store));
             return Err(error);
         }
     };

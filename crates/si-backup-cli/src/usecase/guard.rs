@@ -2,7 +2,7 @@ use super::restore::{Aftermath, Place, alone, check_lines, manifest_of};
 use crate::args::GuardCommand;
 use crate::report::row;
 use crate::view::{self, GuardRow};
-use crate::{CliError, Report, Session};
+use crate::{CliError, Report, Session, Shelf};
 use backup_contract::{AppSlug, Subject};
 use restore_guard::{Action, LockStanding};
 use std::fmt::Write;
@@ -39,6 +39,13 @@ fn line(view: &GuardRow) -> String {
     format!("SHUT  {}{since}{by}: {}\n", view.subject, view::printable(why))
 }
 
+/// What is said of the state's lock where it is open.
+fn open(command: &'static str) -> Report {
+    let view = GuardRow::open(Subject::State);
+    let text = line(&view);
+    Report::new(command, vec![row(&view)], text)
+}
+
 fn status(session: &Session<'_>) -> Result<Report, CliError> {
     let place = Place::open(session)?;
     let apps = session.context_settings().map(|settings| settings.apps.keys().cloned().collect::<Vec<_>>());
@@ -71,19 +78,10 @@ fn check(session: &Session<'_>, app: Option<&AppSlug>) -> Result<Report, CliErro
     let standing = place.lock().covering(&subject)?;
     let view = row_of(subject, &standing);
     let report = Report::new(COMMAND, vec![row(&view)], line(&view));
-    if let Some(pending) = place.half_way()? {
-        return Ok(report.with_error(CliError::RestorePending {
-            id: pending.grant.id.to_string(),
-            operator: pending.grant.operator,
-            phase: pending.phase.word(),
-        }));
-    }
-    Ok(match standing {
-        LockStanding::Open => report,
-        LockStanding::Shut(record) => report.with_error(restore_guard::Error::MutationLocked(record).into()),
-        LockStanding::Unreadable { path, why } => {
-            report.with_error(restore_guard::Error::MutationLockUnreadable { path, why }.into())
-        }
+    let refused = place.refuse_half_way().and_then(|()| Ok(standing.refuse_shut()?));
+    Ok(match refused {
+        Ok(()) => report,
+        Err(error) => report.with_error(error),
     })
 }
 
@@ -92,17 +90,13 @@ fn recheck(session: &Session<'_>) -> Result<Report, CliError> {
     let place = Place::open(session)?;
     let record = match place.lock().standing(&Subject::State)? {
         LockStanding::Shut(record) => record,
-        LockStanding::Open => {
-            let view = GuardRow::open(Subject::State);
-            let text = line(&view);
-            return Ok(Report::new(COMMAND, vec![row(&view)], text));
-        }
-        LockStanding::Unreadable { path, why } => {
-            return Err(restore_guard::Error::MutationLockUnreadable { path, why }.into());
+        standing => {
+            standing.refuse_shut()?;
+            return Ok(open(COMMAND));
         }
     };
     let store = session.open_store()?;
-    session.with_lease(&*store, &format!("run-state-{}", session.context), |_| {
+    session.with_lease(&*store, &session.state_lease(), |_| {
         place.refuse_half_way()?;
         let pending = place.journal().pending()?.filter(|pending| pending.grant.request == record.request);
         let Some(pending) = pending else {
@@ -111,15 +105,9 @@ fn recheck(session: &Session<'_>) -> Result<Report, CliError> {
                 "'si-backup restore resume' opens it",
             ));
         };
-        let manifest = manifest_of(session, &*store, &pending.grant.snapshot())?;
-        let after = Aftermath {
-            place: &place,
-            store: &*store,
-            snapshot: &pending.grant.snapshot(),
-            checksum: pending.grant.checksum,
-            request: pending.grant.request,
-            manifest: &manifest,
-        };
+        let shelf = Shelf::read(session, &*store)?;
+        let manifest = manifest_of(session, &shelf, &pending.grant.snapshot())?;
+        let after = Aftermath { place: &place, store: &*store, grant: &pending.grant, manifest: &manifest };
         let (checks, opened) = after.check(session, Action::Recheck)?;
         let standing = place.lock().standing(&Subject::State)?;
         let mut view = row_of(Subject::State, &standing);
@@ -141,9 +129,7 @@ fn release(session: &Session<'_>, reason: &str) -> Result<Report, CliError> {
         place.refuse_half_way()?;
         let standing = place.lock().standing(&Subject::State)?;
         if !standing.is_shut() {
-            let view = GuardRow::open(Subject::State);
-            let text = line(&view);
-            return Ok(Report::new(COMMAND, vec![row(&view)], text));
+            return Ok(open(COMMAND));
         }
         let about = |outcome| {
             let event = session
@@ -158,8 +144,8 @@ fn release(session: &Session<'_>, reason: &str) -> Result<Report, CliError> {
             }
         };
         super::restore::release(session, &place, store, about)?;
-        let view = GuardRow::open(Subject::State);
-        let text = format!("{}released, for the reason that is in the trail now\n", line(&view));
-        Ok(Report::new(COMMAND, vec![row(&view)], text))
+        let mut report = open(COMMAND);
+        report.text += "released, for the reason that is in the trail now\n";
+        Ok(report)
     })
 }

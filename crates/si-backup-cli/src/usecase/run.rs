@@ -35,8 +35,7 @@ pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliEr
     let store = session.open_store()?;
     let key = session.home.open_signing_key()?;
     let origin = init::claim(session, &*store, &key)?;
-    let lease = format!("run-state-{}", session.context);
-    session.with_lease(&*store, &lease, |lost| {
+    session.with_lease(&*store, &session.state_lease(), |lost| {
         let began = session.world.clock.monotonic();
         let started_at = session.now();
         warn_of_a_clock_that_went_back(session, &*store)?;
@@ -197,7 +196,7 @@ fn failed(
     session.record_failure(
         |outcome| session.event(Action::Run, outcome).snapshot(snapshot.clone()),
         &error,
-        store,
+        Some(store),
     );
     let event = Event::new(session.now(), context, "backup run", false).with("subject", &"state").error(
         error.code(),

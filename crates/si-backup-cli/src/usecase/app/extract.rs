@@ -57,7 +57,7 @@ pub(in crate::usecase) fn extract(
         }
         Err(error) => {
             let error = session.explain(error);
-            session.record_failure(entry, &error, &*control);
+            session.record_failure(entry, &error, Some(&*control));
             Err(error)
         }
     }

@@ -1,4 +1,4 @@
-use super::{Place, patience, undo_row};
+use super::{Place, about, patience, undo_row};
 use crate::app::server::within;
 use crate::report::{finding_lines, message_of, row};
 use crate::settings::{CheckSettings, CheckTime};
@@ -6,10 +6,10 @@ use crate::usecase::run::note_event;
 use crate::usecase::{app_status, doctor};
 use crate::view::RestoreRow;
 use crate::{AppEnvironment, AppServer, CliError, Report, Session};
-use backup_contract::{AppSlug, CheckResult, Checksum, Finding, Outcome, Severity, SnapshotRef, Subject};
+use backup_contract::{AppSlug, CheckResult, Finding, Outcome, Severity, Subject};
 use backup_store::Store;
 use paas_state::{Event, Manifest, StatePath, VaultPrints, compare_vault, is_store, newest_events};
-use restore_guard::{ActOutcome, Action, Check, CheckKind, PassedChecks, ask};
+use restore_guard::{ActOutcome, Action, Check, CheckKind, Grant, PassedChecks, ask};
 use std::fmt::Write;
 use walg_driver::process::Limits;
 
@@ -23,10 +23,8 @@ const LIMIT: u64 = 64 << 20;
 pub(in crate::usecase) struct Aftermath<'a> {
     pub(in crate::usecase) place: &'a Place,
     pub(in crate::usecase) store: &'a dyn Store,
-    pub(in crate::usecase) snapshot: &'a SnapshotRef,
-    pub(in crate::usecase) checksum: Checksum,
-    /// The restore that has shut the lock.
-    pub(in crate::usecase) request: Checksum,
+    /// What was restored, and by which request, which has shut the lock.
+    pub(in crate::usecase) grant: &'a Grant,
     pub(in crate::usecase) manifest: &'a Manifest,
 }
 
@@ -40,7 +38,7 @@ impl Aftermath<'_> {
         findings: &[Finding],
     ) -> Result<Report, CliError> {
         text += &finding_lines(findings);
-        let _ = writeln!(text, "restored {}: {} files changed", self.snapshot, view.replaced);
+        let _ = writeln!(text, "restored {}: {} files changed", self.grant.snapshot(), view.replaced);
         let (checks, opened) = self.check(session, Action::Restore)?;
         view.undo = undo_row(session, self.place);
         if let Some(undo) = &view.undo {
@@ -83,17 +81,14 @@ impl Aftermath<'_> {
             _ => "reported",
         };
         let said: Vec<serde_json::Value> = checks.iter().map(row).collect();
-        let entry = session
-            .event(action, outcome)
-            .snapshot(self.snapshot.clone())
-            .checksum(self.checksum)
+        let entry = about(session, action, outcome, self.grant)
             .detail("checks", Outcome::of(&checks).as_str())
             .detail("vault", vault)
             .detail("answers", said);
         session.record(&entry, Some(self.store))?;
         let told = Event::new(session.now(), &self.place.context, "backup restore verify", passed.is_some())
-            .with("subject", &self.snapshot.subject)
-            .with("snapshot", &self.snapshot.id)
+            .with("subject", &self.grant.subject)
+            .with("snapshot", &self.grant.id)
             .with("checks", &Outcome::of(&checks));
         note_event(session, &self.place.context, &told);
         let Some(passed) = passed else { return Ok((checks, false)) };
@@ -101,12 +96,12 @@ impl Aftermath<'_> {
         let opened = |outcome| {
             session
                 .event(Action::LockOpened, outcome)
-                .snapshot(self.snapshot.clone())
+                .snapshot(self.grant.snapshot())
                 .detail("checks", "passed")
         };
         session.record(&opened(ActOutcome::Announced), Some(self.store))?;
         let clock = &*session.world.clock;
-        self.place.lock().open(&Subject::State, self.request, &passed, clock, patience(session))?;
+        self.place.lock().open(&Subject::State, self.grant.request, &passed, clock, patience(session))?;
         session.record(&opened(ActOutcome::Done), Some(self.store))?;
         Ok((checks, true))
     }
@@ -133,25 +128,26 @@ impl Aftermath<'_> {
 
     /// Tells the context's events of the restore, unless they tell of it already.
     fn tell_events(&self, session: &Session<'_>) {
-        let request = self.request.to_string();
+        let request = self.grant.request.to_string();
         let newest = newest_events(&self.place.context, RECENT).unwrap_or_default();
         if newest.iter().any(|event| event.fields.get("request") == Some(&request)) {
             return;
         }
         let restored = Event::new(session.now(), &self.place.context, "backup restore", true)
-            .with("subject", &self.snapshot.subject)
-            .with("snapshot", &self.snapshot.id)
-            .with("checksum", &self.checksum)
+            .with("subject", &self.grant.subject)
+            .with("snapshot", &self.grant.id)
+            .with("checksum", &self.grant.checksum)
             .with("request", &request);
         note_event(session, &self.place.context, &restored);
     }
 
     /// Whether the context's own events tell of the restore.
     fn events(&self, session: &Session<'_>) -> CheckResult {
-        let request = self.request.to_string();
+        let request = self.grant.request.to_string();
         let is_ours = |event: &Event| event.fields.get("request") == Some(&request);
         let report = || -> Result<bool, CliError> {
-            let audited = session.home.trail(&session.context)?.verify_against(self.store)?;
+            // Held against its copies by the doctor.
+            let audited = session.home.trail(&session.context)?.verify()?;
             if let Some(broken) = audited.findings.iter().find(|finding| !finding.is_harmless()) {
                 return Err(CliError::usage(broken.to_string(), "'si-backup audit verify' says more"));
             }

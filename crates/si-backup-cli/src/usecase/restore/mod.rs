@@ -9,13 +9,13 @@ mod steps;
 
 pub(super) use after::{Aftermath, check_lines, failed, passed};
 pub(super) use place::Place;
-pub(super) use steps::{alone, drop_what_has_run_out, manifest_of};
+pub(super) use steps::{alone, drop_what_has_run_out};
 
 use crate::args::{RestoreArgs, RestoreStep};
 use crate::report::{message_of, row};
 use crate::usecase::prove::millis;
 use crate::view::{self, PassedOverRow, RefusalRow, RestoreRow, UndoRow};
-use crate::{CliError, Mode, Report, Session, Shelf};
+use crate::{CliError, Mode, Report, Session, Shelf, metered};
 use backup_contract::{SnapshotRef, Subject};
 use backup_store::Store;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,8 +23,8 @@ use empty::EmptyContext;
 use gate::decided;
 use paas_state::{Inventory, Manifest, Shape, carry_events_from, carry_events_into, spoken_for};
 use restore_guard::{
-    ActOutcome, Action, Allowed, Decision, Growth, Permit, Plan, Promoted, Protected, Refusal, ShutRecord,
-    require_space,
+    ActOutcome, Action, Allowed, Decision, Grant, Growth, MutationPass, Pending, Permit, Plan, Promoted,
+    Protected, Refusal, ShutRecord, TrailEvent, require_space,
 };
 use source::Bundles;
 use std::fmt::Write;
@@ -62,7 +62,7 @@ pub(super) fn restore(session: &Session<'_>, args: &RestoreArgs) -> Result<Repor
     }
     made.keep();
     // No backup is made meanwhile, nor by another host of the same context.
-    session.with_lease(&*store, &format!("run-state-{}", session.context), |_| {
+    session.with_lease(&*store, &session.state_lease(), |_| {
         let shelf = Shelf::read(session, &*store)?;
         carry_out(session, args, &place, &*store, &shelf)
     })
@@ -85,8 +85,7 @@ fn show(
     let report = match decision {
         Decision::Refused(refusal) => refused(session, place, &request.subject, &refusal, started_at),
         Decision::Allowed(allowed) => {
-            let identities = session.identities()?.ok_or_else(|| session.no_identity(None))?;
-            let manifest = look(session, shelf, &allowed, &identities)?;
+            let manifest = manifest_of(session, shelf, &allowed.snapshot())?;
             let mut row = blank(session, place, started_at, "planned");
             describe(&mut row, &allowed);
             let steps = planned(place, &manifest)?;
@@ -111,17 +110,18 @@ fn show(
 }
 
 /// What a snapshot holds, read and proved without being unpacked.
-fn look(
+pub(super) fn manifest_of(
     session: &Session<'_>,
     shelf: &Shelf<'_>,
-    allowed: &Allowed,
-    identities: &paas_state::Identities,
+    snapshot: &SnapshotRef,
 ) -> Result<Manifest, CliError> {
-    let SnapshotRef { subject, id } = allowed.snapshot();
-    let bundle = shelf.bundle(crate::shelf::find(shelf.snapshots(), &subject, id.as_str())?)?;
+    let identities = session.identities()?.ok_or_else(|| session.no_identity(None))?;
+    let found = crate::shelf::find(shelf.snapshots(), &snapshot.subject, snapshot.id.as_str())?;
+    let bundle = shelf.bundle(found)?;
     let (mode, interrupts) = (session.progress(), &session.world.interrupts);
-    let read = crate::metered(mode, "reading", 0, interrupts, None, |meter| bundle.verify(identities, meter));
-    Ok(read.map_err(|e| session.explain(e.into()))?.into_manifest())
+    let verified =
+        metered(mode, "reading", found.bytes, interrupts, None, |meter| bundle.verify(&identities, meter));
+    Ok(verified.map_err(|e| session.explain(e.into()))?.into_manifest())
 }
 
 /// The steps that a restore of what a manifest tells would have, before anything is unpacked.
@@ -162,31 +162,34 @@ fn carry_out(
     };
     let identities = session.identities()?.ok_or_else(|| session.no_identity(None))?;
     place.sweep()?;
-    let SnapshotRef { subject, id } = allowed.snapshot();
-    let sealed = crate::shelf::find(shelf.snapshots(), &subject, id.as_str())?.bytes;
+    let snapshot = allowed.snapshot();
+    let sealed = crate::shelf::find(shelf.snapshots(), &snapshot.subject, snapshot.id.as_str())?.bytes;
     // What it unpacks to is not known before it is read; what is live now tells about how much.
     let live = Inventory::take(&place.context, &[])?.bytes_taken();
-    let entry = Described::of(&allowed, sealed.max(live));
+    let (checksum, rests_on) = (allowed.checksum(), allowed.rests_on());
     let mut row = blank(session, place, started_at, "restored");
     describe(&mut row, &allowed);
     let text = told(&allowed);
 
     let target = place.context.path().display().to_string();
     let announced = allowed.announce(&target, &session.home.trail(&session.context)?, session.now())?;
-    let request = announced.request();
     let mut bundles = Bundles { session, shelf, identities: &identities };
-    let done = prepare(session, place, &entry, || {
+    let done = prepare(session, place, sealed.max(live), || {
         announced.fetch(&mut bundles, &place.incoming(), || session.now())
     })
     .and_then(|(permit, manifest)| {
-        promote(session, place, store, &entry, request, permit, &manifest)
-            .map(|promoted| (promoted, manifest))
+        let grant = permit.grant().clone();
+        promote(session, place, store, permit, &manifest).map(|promoted| (promoted, grant, manifest))
     });
-    let (promoted, manifest) = match done {
+    let (promoted, grant, manifest) = match done {
         Ok(done) => done,
         Err(error) => {
             let error = session.explain(error);
-            session.record_failure(|outcome| entry.event(session, outcome), &error, store);
+            let entry = |outcome| {
+                let event = session.event(Action::Restore, outcome).snapshot(snapshot).checksum(checksum);
+                event.detail("evidence", rests_on)
+            };
+            session.record_failure(entry, &error, Some(store));
             // What was unpacked and not promoted is of no use to anybody.
             if let Ok(None) = place.journal().pending() {
                 let _ = place.sweep();
@@ -195,14 +198,7 @@ fn carry_out(
         }
     };
     row.replaced = promoted.steps;
-    let after = Aftermath {
-        place,
-        store,
-        snapshot: &entry.snapshot,
-        checksum: entry.checksum,
-        request,
-        manifest: &manifest,
-    };
+    let after = Aftermath { place, store, grant: &grant, manifest: &manifest };
     after.finish(session, row, text, &promoted.findings)
 }
 
@@ -210,13 +206,13 @@ fn carry_out(
 fn prepare<T>(
     session: &Session<'_>,
     place: &Place,
-    entry: &Described,
+    bytes: u64,
     fetch: impl FnOnce() -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let incoming = place.incoming();
     if let Some(parent) = incoming.parent() {
         backup_store::durable::create_dir_all(parent, 0o700)?;
-        require_space(parent, entry.bytes.saturating_add(BESIDES))?;
+        require_space(parent, bytes.saturating_add(BESIDES))?;
     }
     fetch().map_err(|error| session.explain(error))
 }
@@ -226,26 +222,16 @@ fn promote(
     session: &Session<'_>,
     place: &Place,
     store: &dyn Store,
-    entry: &Described,
-    request: backup_contract::Checksum,
     permit: Permit,
     manifest: &Manifest,
 ) -> Result<Promoted, CliError> {
     let incoming = place.incoming();
-    let shut = ShutRecord::new(
-        Subject::State,
-        session.now(),
-        session.operator(),
-        &session.world.host,
-        format!("restore of {}", entry.snapshot),
-        request,
-    )
-    .of(entry.snapshot.id.clone());
+    let grant = permit.grant().clone();
     // In the trail before it is shut: a lock without a word about it is a riddle.
-    session.record(&entry.about(session, Action::LockShut, ActOutcome::Announced), Some(store))?;
+    session.record(&about(session, Action::LockShut, ActOutcome::Announced, &grant), Some(store))?;
     // Held until all is in its place: meanwhile nobody opens it.
-    let held = place.lock().shut(&shut, &*session.world.clock, patience(session))?;
-    session.record(&entry.about(session, Action::LockShut, ActOutcome::Done), Some(store))?;
+    let why = format!("restore of {}", grant.snapshot());
+    let held = shut(session, place, Some(store), &grant, why)?;
     let changed = || -> Result<Promoted, CliError> {
         // Whoever wrote events until now has done so: nobody who asks the lock begins any more.
         carry_events_into(&incoming, &place.context)?;
@@ -265,12 +251,11 @@ fn promote(
         Ok(promoted) => promoted,
         Err(error) => {
             if let Ok(None) = place.journal().pending() {
-                let about = |outcome| {
-                    entry
-                        .about(session, Action::LockReleased, outcome)
+                let released = |outcome| {
+                    about(session, Action::LockReleased, outcome, &grant)
                         .detail("reason", "nothing was changed")
                 };
-                release(session, place, Some(store), about)?;
+                release(session, place, Some(store), released)?;
             }
             return Err(error);
         }
@@ -279,12 +264,33 @@ fn promote(
     Ok(promoted)
 }
 
+/// Shuts the lock for what is to be changed by a restore, durably, and says so in the trail.
+pub(super) fn shut(
+    session: &Session<'_>,
+    place: &Place,
+    store: Option<&dyn Store>,
+    grant: &Grant,
+    why: String,
+) -> Result<MutationPass, CliError> {
+    let (by, host) = (session.operator(), &session.world.host);
+    let record =
+        ShutRecord::new(Subject::State, session.now(), by, host, why, grant.request).of(grant.id.clone());
+    let held = place.lock().shut(&record, &*session.world.clock, patience(session))?;
+    session.record(&about(session, Action::LockShut, ActOutcome::Done, grant), store)?;
+    Ok(held)
+}
+
+/// The beginning of an entry of the trail about what becomes of a restore.
+pub(super) fn about(session: &Session<'_>, action: Action, outcome: ActOutcome, grant: &Grant) -> TrailEvent {
+    session.event(action, outcome).snapshot(grant.snapshot()).checksum(grant.checksum)
+}
+
 /// Opens the lock, with a word in the trail before and after it.
 pub(super) fn release(
     session: &Session<'_>,
     place: &Place,
     store: Option<&dyn Store>,
-    about: impl Fn(ActOutcome) -> restore_guard::TrailEvent,
+    about: impl Fn(ActOutcome) -> TrailEvent,
 ) -> Result<(), CliError> {
     session.record(&about(ActOutcome::Announced), store)?;
     place.lock().release(&Subject::State, &*session.world.clock, patience(session))?;
@@ -300,35 +306,6 @@ pub(super) fn keep_events(session: &Session<'_>, place: &Place) {
             "events that were written during the restore may lie in what was replaced: {}",
             message_of(&e.into())
         ));
-    }
-}
-
-/// What every entry of the trail about one restore says.
-struct Described {
-    snapshot: SnapshotRef,
-    checksum: backup_contract::Checksum,
-    evidence: String,
-    bytes: u64,
-}
-
-impl Described {
-    fn of(allowed: &Allowed, bytes: u64) -> Self {
-        let announced = allowed.event(ActOutcome::Announced);
-        let evidence = announced.detail.get("evidence").and_then(|text| text.as_str()).unwrap_or_default();
-        Self {
-            snapshot: allowed.snapshot(),
-            checksum: allowed.checksum(),
-            evidence: evidence.to_owned(),
-            bytes,
-        }
-    }
-
-    fn about(&self, session: &Session<'_>, action: Action, outcome: ActOutcome) -> restore_guard::TrailEvent {
-        session.event(action, outcome).snapshot(self.snapshot.clone()).checksum(self.checksum)
-    }
-
-    fn event(&self, session: &Session<'_>, outcome: ActOutcome) -> restore_guard::TrailEvent {
-        self.about(session, Action::Restore, outcome).detail("evidence", self.evidence.clone())
     }
 }
 
@@ -355,9 +332,7 @@ fn describe(row: &mut RestoreRow, allowed: &Allowed) {
     row.checksum = Some(allowed.checksum());
     row.evidence = allowed.evidence().map(|(key, ..)| key.to_string());
     row.passed_over = allowed.passed_over().iter().map(PassedOverRow::from).collect();
-    if let Some(requested) = allowed.event(ActOutcome::Announced).detail.get("requested") {
-        requested.as_str().unwrap_or_default().clone_into(&mut row.requested);
-    }
+    row.requested = allowed.requested();
 }
 
 /// A row about the live place, of which nothing else is known yet.
@@ -384,6 +359,21 @@ pub(super) fn blank(
         plan: Vec::new(),
         passed_over: Vec::new(),
         refusal: None,
+    }
+}
+
+/// The same, about a restore that its journal knows.
+pub(super) fn row_of(
+    session: &Session<'_>,
+    place: &Place,
+    pending: &Pending,
+    outcome: &'static str,
+) -> RestoreRow {
+    RestoreRow {
+        id: Some(pending.grant.id.clone()),
+        checksum: Some(pending.grant.checksum),
+        requested: pending.grant.id.to_string(),
+        ..blank(session, place, session.now(), outcome)
     }
 }
 

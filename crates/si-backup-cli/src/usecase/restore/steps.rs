@@ -1,51 +1,46 @@
-use super::{Aftermath, Place, blank, keep_events, patience, release, undo_row};
+use super::{Aftermath, Place, about, blank, keep_events, manifest_of, release, row_of, shut, undo_row};
 use crate::args::UndoArgs;
 use crate::report::{finding_lines, message_of, row};
 use crate::usecase::run::note_event;
-use crate::{CliError, Mode, Report, Session, Shelf, metered};
-use backup_contract::{SnapshotRef, Subject};
+use crate::{CliError, Mode, Report, Session, Shelf};
+use backup_contract::Subject;
 use backup_store::Store;
 use chrono::TimeDelta;
-use paas_state::{Event, Manifest};
-use restore_guard::{
-    ActOutcome, Action, LockStanding, MutationPass, Pending, Phase, Resumed, ShutRecord, TrailEvent, Writes,
-};
+use paas_state::Event;
+use restore_guard::{ActOutcome, Action, LockStanding, Pending, Phase, Resumed, Writes};
 use std::fmt::Write;
 
 /// Does `work` while no backup and no other restore is made here or elsewhere. What is needed to put things right is in the
 /// context: a store that cannot be reached keeps nobody from that, and then nobody else reaches it to make a backup.
 pub(in crate::usecase) fn alone<T>(
     session: &Session<'_>,
-    work: impl FnOnce(Option<&dyn Store>) -> Result<T, CliError>,
+    mut work: impl FnMut(Option<&dyn Store>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let lease = format!("run-state-{}", session.context);
-    let away = |session: &Session<'_>, error: &CliError| {
+    let lease = session.state_lease();
+    let away = |error: &CliError| {
         session.warn(format!("the store is not reached, and is done without: {}", message_of(error)));
     };
-    let mut work = Some(work);
     let store = match session.open_store() {
         Ok(store) => store,
         Err(e) => {
-            away(session, &e);
-            let _one_process = session.home.lock(
-                &lease.replace('/', "-"),
-                session.global.lock_wait.unwrap_or_default(),
-                session.world,
-            )?;
-            return work.take().map_or_else(|| Err(e), |work| work(None));
+            away(&e);
+            let wait = session.global.lock_wait.unwrap_or_default();
+            let _one_process = session.home.lock(&lease, wait, session.world)?;
+            return work(None);
         }
     };
-    let done = session.with_lease(&*store, &lease, |_| match work.take() {
-        Some(work) => work(Some(&*store)),
-        None => Err(CliError::ForceRequired),
+    let mut is_begun = false;
+    let done = session.with_lease(&*store, &lease, |_| {
+        is_begun = true;
+        work(Some(&*store))
     });
-    match (done, work.take()) {
-        // It was never begun: the lease could not be had.
-        (Err(e @ CliError::Store(_)), Some(work)) if e.exit_code() != LOCKED => {
-            away(session, &e);
+    match done {
+        // The lease could not be had.
+        Err(e @ CliError::Store(_)) if !is_begun && e.exit_code() != LOCKED => {
+            away(&e);
             work(None)
         }
-        (done, _) => done,
+        done => done,
     }
 }
 
@@ -64,32 +59,15 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
         if let Some(report) = is_done(session, &place, &pending, COMMAND)? {
             return Ok(report);
         }
-        let entry = |outcome| entry(session, Action::RestoreResume, outcome, &pending);
+        let entry = |outcome| about(session, Action::RestoreResume, outcome, &pending.grant);
         session.record(&entry(ActOutcome::Announced).detail("phase", pending.phase.word()), store)?;
         // Somebody may have opened it, or it was never shut again for an undo that was killed.
-        let held = match shut_for(session, &place, &pending) {
-            Ok(held) => held,
-            Err(error) => {
-                failed(session, entry, &error, store)?;
-                return Err(error);
-            }
-        };
-        session.record(&self::entry(session, Action::LockShut, ActOutcome::Done, &pending), store)?;
-        let resumed = place.journal().resume(session.now());
-        drop(held);
-        let resumed = match resumed {
-            Ok(resumed) => resumed,
-            Err(e) => {
-                let error = session.explain(e.into());
-                failed(session, entry, &error, store)?;
-                return Err(error);
-            }
-        };
+        let resumed =
+            behind_the_lock(session, &place, store, &pending, || place.journal().resume(session.now()));
+        let resumed = resumed.inspect_err(|error| session.record_failure(entry, error, store))?;
         session.record(&entry(ActOutcome::Done), store)?;
-        let mut view = blank(session, &place, started_at, "resumed");
-        view.id = Some(pending.grant.id.clone());
-        view.checksum = Some(pending.grant.checksum);
-        view.requested = pending.grant.id.to_string();
+        let mut view = row_of(session, &place, &pending, "resumed");
+        view.started_at = started_at;
         view.evidence = pending.grant.evidence.as_ref().map(ToString::to_string);
         let text = format!("finished what was {}\n", pending.phase.word());
         match resumed {
@@ -104,15 +82,9 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
                         Report::new(COMMAND, vec![row(&view)], text).with_error(CliError::ChecksFailed)
                     );
                 };
-                let manifest = manifest_of(session, store, &pending.grant.snapshot())?;
-                let after = Aftermath {
-                    place: &place,
-                    store,
-                    snapshot: &pending.grant.snapshot(),
-                    checksum: pending.grant.checksum,
-                    request: pending.grant.request,
-                    manifest: &manifest,
-                };
+                let shelf = Shelf::read(session, store)?;
+                let manifest = manifest_of(session, &shelf, &pending.grant.snapshot())?;
+                let after = Aftermath { place: &place, store, grant: &pending.grant, manifest: &manifest };
                 let report = after.finish(session, view, text, &promoted.findings)?;
                 Ok(Report { command: COMMAND, ..report })
             }
@@ -149,11 +121,7 @@ fn is_done(
         }
         _ => return Ok(None),
     };
-    let mut view =
-        blank(session, place, session.now(), if error.is_some() { "checks-failed" } else { "resumed" });
-    view.id = Some(pending.grant.id.clone());
-    view.checksum = Some(pending.grant.checksum);
-    view.requested = pending.grant.id.to_string();
+    let mut view = row_of(session, place, pending, if error.is_some() { "checks-failed" } else { "resumed" });
     view.undo = undo_row(session, place);
     let report = Report::new(command, vec![row(&view)], text.to_owned() + &standing_line(place)?);
     Ok(Some(match error {
@@ -162,34 +130,17 @@ fn is_done(
     }))
 }
 
-/// Shuts the lock for what is still to be changed of a restore.
-fn shut_for(session: &Session<'_>, place: &Place, pending: &Pending) -> Result<MutationPass, CliError> {
-    let shut = ShutRecord::new(
-        Subject::State,
-        session.now(),
-        session.operator(),
-        &session.world.host,
-        format!("restore of {}, which is {}", pending.grant.snapshot(), pending.phase.word()),
-        pending.grant.request,
-    )
-    .of(pending.grant.id.clone());
-    Ok(place.lock().shut(&shut, &*session.world.clock, patience(session))?)
-}
-
-/// Puts a failure into the trail, here and, where it is reached, in the store.
-fn failed(
+/// Changes what is live of a restore that was begun, while nobody else changes or opens anything.
+fn behind_the_lock<T>(
     session: &Session<'_>,
-    entry: impl Fn(ActOutcome) -> TrailEvent,
-    error: &CliError,
+    place: &Place,
     store: Option<&dyn Store>,
-) -> Result<(), CliError> {
-    match store {
-        Some(store) => {
-            session.record_failure(entry, error, store);
-            Ok(())
-        }
-        None => session.record(&entry(ActOutcome::Failed).detail("error_code", error.code()), None),
-    }
+    pending: &Pending,
+    change: impl FnOnce() -> restore_guard::Result<T>,
+) -> Result<T, CliError> {
+    let why = format!("restore of {}, which is {}", pending.grant.snapshot(), pending.phase.word());
+    let _held = shut(session, place, store, &pending.grant, why)?;
+    change().map_err(|e| session.explain(e.into()))
 }
 
 /// Whether the lock is open, as it is found.
@@ -237,22 +188,6 @@ fn nothing_was_changed(
     Err(restore_guard::Error::NoRestore(place.journal().path().to_owned()).into())
 }
 
-/// What a snapshot holds, by its bundle.
-pub(in crate::usecase) fn manifest_of(
-    session: &Session<'_>,
-    store: &dyn Store,
-    snapshot: &SnapshotRef,
-) -> Result<Manifest, CliError> {
-    let identities = session.identities()?.ok_or_else(|| session.no_identity(None))?;
-    let shelf = Shelf::read(session, store)?;
-    let found = crate::shelf::find(shelf.snapshots(), &snapshot.subject, snapshot.id.as_str())?;
-    let bundle = shelf.bundle(found)?;
-    let (mode, interrupts) = (session.progress(), &session.world.interrupts);
-    let verified =
-        metered(mode, "reading", found.bytes, interrupts, None, |meter| bundle.verify(&identities, meter));
-    Ok(verified.map_err(|e| session.explain(e.into()))?.into_manifest())
-}
-
 /// Puts back what a restore has replaced.
 pub(super) fn undo(session: &Session<'_>, args: &UndoArgs) -> Result<Report, CliError> {
     const COMMAND: &str = "backup restore undo";
@@ -260,10 +195,7 @@ pub(super) fn undo(session: &Session<'_>, args: &UndoArgs) -> Result<Report, Cli
     let Some(pending) = place.journal().pending()? else {
         return Err(restore_guard::Error::NoRestore(place.journal().path().to_owned()).into());
     };
-    let mut view = blank(session, &place, session.now(), "planned");
-    view.id = Some(pending.grant.id.clone());
-    view.checksum = Some(pending.grant.checksum);
-    view.requested = pending.grant.id.to_string();
+    let mut view = row_of(session, &place, &pending, "planned");
     view.undo = undo_row(session, &place);
     if !args.force {
         let text = format!(
@@ -287,25 +219,16 @@ pub(super) fn undo(session: &Session<'_>, args: &UndoArgs) -> Result<Report, Cli
         {
             return Ok(report);
         }
-        let entry = |outcome| entry(session, Action::RestoreUndo, outcome, &pending);
+        let entry = |outcome| about(session, Action::RestoreUndo, outcome, &pending.grant);
         session.record(&entry(ActOutcome::Announced).detail("discard_writes", args.discard_writes), store)?;
         // What is put back changes live data like what was brought: nobody else does meanwhile.
-        let held = match shut_for(session, &place, &pending) {
-            Ok(held) => held,
-            Err(error) => {
-                failed(session, entry, &error, store)?;
-                return Err(error);
-            }
-        };
-        session.record(&self::entry(session, Action::LockShut, ActOutcome::Done, &pending), store)?;
         let writes = if args.discard_writes { Writes::Discard } else { Writes::Refuse };
-        let undone = place.journal().undo(writes, session.now());
-        drop(held);
+        let undone =
+            behind_the_lock(session, &place, store, &pending, || place.journal().undo(writes, session.now()));
         let undone = match undone {
             Ok(undone) => undone,
-            Err(e) => {
-                let error = session.explain(e.into());
-                failed(session, entry, &error, store)?;
+            Err(error) => {
+                session.record_failure(entry, &error, store);
                 if was_open && place.half_way()?.is_none() {
                     undo_of_the_lock(session, &place, store, &pending, "nothing was put back")?;
                 }
@@ -354,9 +277,9 @@ fn undo_of_the_lock(
 ) -> Result<(), CliError> {
     match place.lock().standing(&Subject::State)? {
         LockStanding::Shut(record) if record.request == pending.grant.request => {
-            let about =
-                |outcome| entry(session, Action::LockReleased, outcome, pending).detail("reason", why);
-            release(session, place, store, about)
+            let released =
+                |outcome| about(session, Action::LockReleased, outcome, &pending.grant).detail("reason", why);
+            release(session, place, store, released)
         }
         _ => Ok(()),
     }
@@ -367,7 +290,7 @@ pub(super) fn confirm(session: &Session<'_>) -> Result<Report, CliError> {
     const COMMAND: &str = "backup restore confirm";
     let place = Place::open(session)?;
     let store = session.open_store()?;
-    session.with_lease(&*store, &format!("run-state-{}", session.context), |_| {
+    session.with_lease(&*store, &session.state_lease(), |_| {
         let Some(pending) = place.journal().pending()? else {
             return Err(restore_guard::Error::NoRestore(place.journal().path().to_owned()).into());
         };
@@ -375,10 +298,7 @@ pub(super) fn confirm(session: &Session<'_>) -> Result<Report, CliError> {
         if place.lock().standing(&Subject::State)?.is_shut() {
             return Err(CliError::LockStillShut);
         }
-        let mut view = blank(session, &place, session.now(), "confirmed");
-        view.id = Some(pending.grant.id.clone());
-        view.checksum = Some(pending.grant.checksum);
-        view.requested = pending.grant.id.to_string();
+        let mut view = row_of(session, &place, &pending, "confirmed");
         drop_kept(session, &place, &*store, &pending, "the operator confirmed it")?;
         view.finished_at = session.now();
         let text = "dropped what was kept for undoing the restore\n".to_owned();
@@ -397,11 +317,11 @@ fn drop_kept(
         // Of one that was undone, what is kept is what was restored: its lines belong nowhere.
         keep_events(session, place);
     }
-    let entry = |outcome| entry(session, Action::RestoreConfirm, outcome, pending).detail("why", why);
+    let entry = |outcome| about(session, Action::RestoreConfirm, outcome, &pending.grant).detail("why", why);
     session.record(&entry(ActOutcome::Announced), Some(store))?;
     if let Err(e) = place.journal().confirm(session.now()) {
         let error = session.explain(e.into());
-        session.record_failure(entry, &error, store);
+        session.record_failure(entry, &error, Some(store));
         return Err(error);
     }
     session.record(&entry(ActOutcome::Done), Some(store))
@@ -425,8 +345,4 @@ pub(in crate::usecase) fn drop_what_has_run_out(
         Phase::Dropping => drop_kept(session, place, store, &pending, "it was being dropped"),
         _ => Ok(()),
     }
-}
-
-fn entry(session: &Session<'_>, action: Action, outcome: ActOutcome, pending: &Pending) -> TrailEvent {
-    session.event(action, outcome).snapshot(pending.grant.snapshot()).checksum(pending.grant.checksum)
 }

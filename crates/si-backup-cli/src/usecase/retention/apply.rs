@@ -9,7 +9,7 @@ use crate::{CliError, Report, Session};
 use backup_contract::{SnapshotId, SnapshotRef, Subject};
 use backup_store::{Key, Store};
 use paas_state::{Catalogue, Consent, Fate, Purge, Purged};
-use restore_guard::{ActOutcome, Action, LockStanding, Pins};
+use restore_guard::{ActOutcome, Action, Pins};
 use retention::{Outcome, PlanRow, Rule};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,8 +31,7 @@ pub(super) fn apply(session: &Session<'_>, args: &ApplyArgs) -> Result<Report, C
     refuse_in_doubt(session)?;
     // Another host's context of the same name is not to be touched.
     init::claim(session, &*store, &session.home.open_signing_key()?)?;
-    let (retention, run) =
-        (format!("retention-{}", session.context), format!("run-state-{}", session.context));
+    let (retention, run) = (format!("retention-{}", session.context), session.state_lease());
     let told = RefCell::new(None);
     // No other apply, and no run: one that is half-way has stored a bundle and not yet its record.
     let done = session.with_lease(&*store, &retention, |lost| {
@@ -62,13 +61,7 @@ fn refuse_in_doubt(session: &Session<'_>) -> Result<(), CliError> {
         place => place?,
     };
     place.refuse_half_way()?;
-    match place.lock().standing(&Subject::State)? {
-        LockStanding::Open => Ok(()),
-        LockStanding::Shut(record) => Err(restore_guard::Error::MutationLocked(record).into()),
-        LockStanding::Unreadable { path, why } => {
-            Err(restore_guard::Error::MutationLockUnreadable { path, why }.into())
-        }
-    }
+    Ok(place.lock().standing(&Subject::State)?.refuse_shut()?)
 }
 
 /// Shows the plan, and what it takes to have it done.

@@ -131,7 +131,7 @@ pub(super) fn failed(
     session.record_failure(
         |outcome| session.event(Action::Run, outcome).subject(subject.clone()),
         &error,
-        control,
+        Some(control),
     );
     if let Ok(context) = session.open_context() {
         let event = Event::new(session.now(), &context, "backup run", false).with("subject", subject).error(
