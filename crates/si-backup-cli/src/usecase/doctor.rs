@@ -1,9 +1,9 @@
 use super::app;
-use super::restore::Place;
+use super::restore::LivePlace;
 use crate::report::{finding_lines, message_of, row};
 use crate::view::DoctorRow;
 use crate::{CliError, Judge, Report, Rows, Session, Shelf};
-use backup_contract::{Finding, Place as At, Severity, Subject};
+use backup_contract::{Finding, Place, Severity, Subject};
 use backup_store::{Store, Transport, WriteOnceKeeper};
 use chrono::TimeDelta;
 use paas_state::{Patience, Reading, Unwatched, foreign_files};
@@ -105,7 +105,7 @@ pub(in crate::usecase) fn of_error(name: &str, error: &CliError) -> Finding {
     Finding::new(
         error.code(),
         Severity::Error,
-        At::of(name),
+        Place::of(name),
         format!("did not pass: {}", message_of(error)),
         error.hint(),
     )
@@ -136,7 +136,7 @@ fn context(session: &Session<'_>) -> Checked {
         findings.push(Finding::new(
             "unexpected-entry",
             Severity::Info,
-            At::of(&entry.path),
+            Place::of(&entry.path),
             entry.reason,
             "it is in no backup; remove it if nobody needs it",
         ));
@@ -152,10 +152,10 @@ fn context(session: &Session<'_>) -> Checked {
 
 /// What restores have left, and whether the mutation lock is shut.
 fn restores(session: &Session<'_>) -> Checked {
-    let place = Place::open(session)?;
+    let place = LivePlace::open(session)?;
     let mut findings = Vec::new();
     let mut add = |code, severity, detail: String, hint: &str| {
-        findings.push(Finding::new(code, severity, At::of(".si-backup"), detail, hint));
+        findings.push(Finding::new(code, severity, Place::of(".si-backup"), detail, hint));
     };
     let kept = place.journal().pending()?;
     if let Some(pending) = place.half_way()? {
@@ -223,7 +223,7 @@ fn settings(session: &Session<'_>) -> Checked {
             findings.push(Finding::new(
                 "setting-without-effect",
                 Severity::Info,
-                At::of(format!("contexts.{}.{name}", session.context)),
+                Place::of(format!("contexts.{}.{name}", session.context)),
                 "is read and checked, and nothing acts on it in this version",
                 "nothing need be done",
             ));
@@ -237,7 +237,7 @@ fn settings(session: &Session<'_>) -> Checked {
         findings.push(Finding::new(
             "settings-writable",
             Severity::Warning,
-            At::of(path.display().to_string()),
+            Place::of(path.display().to_string()),
             format!("can be changed by others (mode {mode:04o})"),
             format!("chmod 600 {}", path.display()),
         ));
@@ -252,7 +252,7 @@ fn encryption(session: &Session<'_>) -> Checked {
         findings.push(Finding::new(
             "single-recipient",
             Severity::Warning,
-            At::of(format!("contexts.{}.recipients", session.context)),
+            Place::of(format!("contexts.{}.recipients", session.context)),
             "names one recipient: if its identity is lost, so is every backup",
             "add a second recipient whose identity is kept away from this host",
         ));
@@ -263,7 +263,7 @@ fn encryption(session: &Session<'_>) -> Checked {
         findings.push(Finding::new(
             "identity-not-here",
             Severity::Info,
-            At::of(format!("contexts.{}.identity", session.context)),
+            Place::of(format!("contexts.{}.identity", session.context)),
             format!("names {}, which is not there: nothing can be opened on this host", path.display()),
             "nothing need be done where that is meant; else bring it back from where it is kept",
         ));
@@ -274,7 +274,7 @@ fn encryption(session: &Session<'_>) -> Checked {
             findings.push(Finding::new(
                 "identity-not-a-recipient",
                 Severity::Error,
-                At::of(format!("contexts.{}.identity", session.context)),
+                Place::of(format!("contexts.{}.identity", session.context)),
                 "opens none of the bundles that are sealed now: its recipient is not among 'recipients'",
                 format!("add {} to 'recipients'", own.join(" or ")),
             ));
@@ -296,12 +296,12 @@ fn about_store(session: &Session<'_>, store: &dyn Store) -> Checked {
         findings.push(Finding::new(
             "store-leftover",
             Severity::Info,
-            At::of(leftover.name),
+            Place::of(leftover.name),
             format!("was left by a writer that died ({} bytes)", leftover.bytes),
             "nothing need be done: it is invisible to everything else",
         ));
     }
-    let place = || At::of(store.location());
+    let place = || Place::of(store.location());
     if let Some(default) = can.default_retention {
         findings.push(Finding::new(
             "bucket-default-retention",
@@ -362,7 +362,7 @@ fn snapshots(session: &Session<'_>, store: &dyn Store) -> Checked {
     let now = session.now();
     let mut findings = Vec::new();
     let mut add = |code, severity, place: String, detail: String, hint: &str| {
-        findings.push(Finding::new(code, severity, At::of(place), detail, hint));
+        findings.push(Finding::new(code, severity, Place::of(place), detail, hint));
     };
     for snapshot in shelf.snapshots() {
         for problem in &snapshot.problems {
@@ -434,7 +434,7 @@ fn trail(session: &Session<'_>, store: &dyn Store) -> Checked {
         Finding::new(
             finding.code(),
             severity,
-            At::of("trail"),
+            Place::of("trail"),
             finding.to_string(),
             "see 'si-backup audit verify'; find out who changed it",
         )

@@ -1,4 +1,4 @@
-use super::restore::{Aftermath, Place, alone, check_lines, manifest_of};
+use super::restore::{Aftermath, LivePlace, alone, check_lines, manifest_of};
 use crate::args::GuardCommand;
 use crate::report::row;
 use crate::view::{self, GuardRow};
@@ -47,7 +47,7 @@ fn open(command: &'static str) -> Report {
 }
 
 fn status(session: &Session<'_>) -> Result<Report, CliError> {
-    let place = Place::open(session)?;
+    let place = LivePlace::open(session)?;
     let apps = session.context_settings().map(|settings| settings.apps.keys().cloned().collect::<Vec<_>>());
     let subjects =
         std::iter::once(Subject::State).chain(apps.unwrap_or_default().into_iter().map(Subject::App));
@@ -73,7 +73,7 @@ fn status(session: &Session<'_>) -> Result<Report, CliError> {
 
 fn check(session: &Session<'_>, app: Option<&AppSlug>) -> Result<Report, CliError> {
     const COMMAND: &str = "backup guard check";
-    let place = Place::open(session)?;
+    let place = LivePlace::open(session)?;
     let subject = app.map_or(Subject::State, |app| Subject::App(app.clone()));
     let standing = place.lock().covering(&subject)?;
     let view = row_of(subject, &standing);
@@ -87,7 +87,7 @@ fn check(session: &Session<'_>, app: Option<&AppSlug>) -> Result<Report, CliErro
 
 fn recheck(session: &Session<'_>) -> Result<Report, CliError> {
     const COMMAND: &str = "backup guard recheck";
-    let place = Place::open(session)?;
+    let place = LivePlace::open(session)?;
     let record = match place.lock().standing(&Subject::State)? {
         LockStanding::Shut(record) => record,
         standing => {
@@ -123,7 +123,7 @@ fn release(session: &Session<'_>, reason: &str) -> Result<Report, CliError> {
     if reason.trim().is_empty() {
         return Err(CliError::usage("the reason is empty", "say why in words: they are kept in the trail"));
     }
-    let place = Place::open(session)?;
+    let place = LivePlace::open(session)?;
     // Not beside a restore: its lock is not to be opened before its checks.
     alone(session, |store| {
         place.refuse_half_way()?;

@@ -138,7 +138,7 @@ fn recipients(
     Ok((identities.recipients(), Some(path)))
 }
 
-fn signing_key(session: &Session<'_>) -> Result<WriterKey, CliError> {
+pub(super) fn signing_key(session: &Session<'_>) -> Result<WriterKey, CliError> {
     let path = session.home.signing_key();
     Ok(if path.exists() { WriterKey::open(&path)? } else { WriterKey::create(&path)? })
 }
@@ -165,7 +165,7 @@ pub(super) fn claim(session: &Session<'_>, store: &dyn Store, key: &WriterKey) -
     let record = OriginRecord {
         context: session.context.clone(),
         origin: origin.clone(),
-        writer: writer.clone(),
+        writer,
         host: session.world.host.clone(),
         operator: session.operator(),
         claimed_at: session.now(),
@@ -173,16 +173,27 @@ pub(super) fn claim(session: &Session<'_>, store: &dyn Store, key: &WriterKey) -
     if let Claim::Foreign(theirs) = claim_origin(store, &record)? {
         return Err(foreign(&theirs));
     }
+    publish_key(session, store, key, &origin)?;
+    Ok(origin)
+}
+
+/// Tells the store whose this home's key is; that makes it believed by nobody.
+pub(super) fn publish_key(
+    session: &Session<'_>,
+    store: &dyn Store,
+    key: &WriterKey,
+    origin: &OriginId,
+) -> Result<(), CliError> {
     let record = WriterRecord {
         context: session.context.clone(),
-        writer,
+        writer: session.home.writer()?,
         public_key: key.public(),
         origin: Some(origin.clone()),
         host: session.world.host.clone(),
         created_at: session.now(),
     };
     publish_writer(store, &record)?;
-    Ok(origin)
+    Ok(())
 }
 
 /// The apps that the context's deployments name.

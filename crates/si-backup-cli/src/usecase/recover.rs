@@ -3,16 +3,13 @@ use crate::open_store::open_store;
 use crate::place;
 use crate::report::row;
 use crate::settings::{self, StoreSettings, render_template};
-use crate::usecase::init::store_settings;
+use crate::usecase::init::{publish_key, signing_key, store_settings};
 use crate::view::{self, InitRow};
 use crate::{CliError, Report, Session};
 use backup_store::{Key, Prefix, Store, durable, outside_git_work_tree, read_bytes};
 use chrono::TimeDelta;
 use paas_state::Identities;
-use restore_guard::{
-    ActOutcome, Action, TrustedWriters, WriterKey, WriterRecord, publish_writer, read_origin, signed_text,
-    writers_of,
-};
+use restore_guard::{ActOutcome, Action, TrustedWriters, read_origin, signed_text, writers_of};
 use std::fmt::Write;
 
 /// The longest copy of the settings that is read, in bytes.
@@ -54,11 +51,10 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
     if !file.exists() {
         durable::write_new(&file, format!("{}\n", origin.origin).as_bytes(), 0o600)?;
     }
-    let path = session.home.signing_key();
-    let key = if path.exists() { WriterKey::open(&path)? } else { WriterKey::create(&path)? };
+    let key = signing_key(session)?;
     let writer = session.home.writer()?;
     if !trusted.is_empty() {
-        let lines = trusted.iter().fold(String::new(), |text, key| text + key + "\n");
+        let lines = trusted.iter().fold(String::new(), |text, (_, key)| format!("{text}{key}\n"));
         durable::replace(&session.home.recovered_writers(), lines.as_bytes(), 0o600)?;
     }
     if let Some(dir) = config.parent() {
@@ -75,22 +71,15 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
             session.store_settings()?.url
         ));
     }
-    let record = WriterRecord {
-        context: context.clone(),
-        writer: writer.clone(),
-        public_key: key.public(),
-        origin: Some(origin.origin.clone()),
-        host: session.world.host.clone(),
-        created_at: session.now(),
-    };
-    publish_writer(&*store, &record)?;
+    publish_key(session, &*store, &key, &origin.origin)?;
+    let names: Vec<_> = trusted.iter().map(|(_, key)| key.to_string()).collect();
     let earlier: Vec<_> = writers_of(&*store, context)?.iter().map(ToString::to_string).collect();
     let event = session
         .event(Action::Recover, ActOutcome::Done)
         .detail("public_key", key.public().to_string())
         .detail("settings", copy.clone())
         .detail("origin", origin.origin.to_string())
-        .detail("trusted", trusted.join(" "))
+        .detail("trusted", names.join(" "))
         .detail("earlier_writers", earlier.join(" "));
     session.record(&event, Some(&*store))?;
 
@@ -101,7 +90,7 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
         place::by(&origin)
     );
     let _ = writeln!(told, "public key  {}   (new writer {writer})", key.public());
-    for key in &trusted {
+    for key in &names {
         let _ = writeln!(told, "trusts      {key}");
     }
     if trusted.is_empty() {
@@ -121,11 +110,11 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
 }
 
 /// A copy of the settings in the store.
-enum Found {
-    /// Signed by a writer that is trusted, as this very copy.
-    Signed { copy: String, text: Vec<u8> },
-    /// By whomever: anyone can seal a text to a public recipient.
-    Unsigned { copy: String, text: Vec<u8> },
+struct Found {
+    copy: String,
+    text: Vec<u8>,
+    /// Whether a writer that is trusted has signed it, as this very copy: anyone can seal a text to a public recipient.
+    is_signed: bool,
 }
 
 /// The settings that are written: those of the store where they are signed; else new ones, with those of the store beside
@@ -136,10 +125,10 @@ fn chosen(
     store: &StoreSettings,
     identities: &Identities,
 ) -> Result<(Vec<u8>, String), CliError> {
-    let (copy, text) = match found {
-        Found::Signed { copy, text } => return Ok((text, copy)),
-        Found::Unsigned { copy, text } => (copy, text),
-    };
+    let Found { copy, text, is_signed } = found;
+    if is_signed {
+        return Ok((text, copy));
+    }
     let beside = session.config_path().with_extension("toml.from-store");
     durable::replace(&beside, &text, 0o600)?;
     session.warn(format!(
@@ -157,16 +146,14 @@ fn newest_settings(
     session: &Session<'_>,
     store: &dyn Store,
     identities: &Identities,
-    trusted: &[String],
+    trusted: &TrustedWriters,
 ) -> Result<Found, CliError> {
-    let trusted = TrustedWriters::parse(trusted.iter().map(String::as_str))?;
     let prefix = Prefix::new(&format!("settings/{}", session.context))?;
-    let keys =
+    let mut keys =
         store.list(&prefix, None)?.map(|object| Ok(object?.key)).collect::<Result<Vec<_>, CliError>>()?;
     let mut unsigned = None;
     let mut failure = None;
     // They are named by their time.
-    let mut keys = keys;
     keys.sort();
     // What is dated ahead is nobody's who has a clock.
     let now = format!("{}.toml.age", (session.now() + TimeDelta::days(1)).format("%Y%m%dT%H%M%SZ"));
@@ -183,12 +170,10 @@ fn newest_settings(
                 continue;
             }
         };
-        if let Some(signed) = signed_text(&trusted, key.as_str(), &text) {
-            return Ok(Found::Signed { copy: key.to_string(), text: signed.to_vec() });
+        if let Some(signed) = signed_text(trusted, key.as_str(), &text) {
+            return Ok(Found { copy: key.to_string(), text: signed.to_vec(), is_signed: true });
         }
-        if unsigned.is_none() {
-            unsigned = Some(Found::Unsigned { copy: key.to_string(), text });
-        }
+        unsigned.get_or_insert(Found { copy: key.to_string(), text, is_signed: false });
     }
     match (unsigned, failure) {
         (Some(found), _) => Ok(found),
@@ -202,18 +187,14 @@ fn newest_settings(
 
 /// Whose evidence counts: what the identity file says, which nobody who can write to the store can change, and what the
 /// operator read from the sheet.
-fn trusted(args: &InitArgs, identity: &std::path::Path) -> Result<Vec<String>, CliError> {
+fn trusted(args: &InitArgs, identity: &std::path::Path) -> Result<TrustedWriters, CliError> {
     let text = std::fs::read_to_string(identity).map_err(|source| CliError::Io {
         operation: "read",
         path: identity.to_owned(),
         source,
     })?;
     let named = text.lines().filter_map(|line| line.strip_prefix(WRITER_LINE)).map(str::trim);
-    let mut keys: Vec<String> = named.map(str::to_owned).chain(args.trust.iter().cloned()).collect();
-    keys.sort();
-    keys.dedup();
-    TrustedWriters::parse(keys.iter().map(String::as_str))?;
-    Ok(keys)
+    Ok(TrustedWriters::parse(named.chain(args.trust.iter().map(String::as_str)))?)
 }
 
 /// Puts the identity where the settings look for it, if nothing is there.

@@ -1,5 +1,5 @@
 use super::prove::{TOOL, VERSION, Verification, millis, prove, write_evidence};
-use super::restore::{Place, drop_what_has_run_out};
+use super::restore::{LivePlace, drop_what_has_run_out};
 use super::{init, policy, settings_copy};
 use crate::args::RunArgs;
 use crate::report::{finding_lines, row};
@@ -29,7 +29,7 @@ pub(super) fn run(session: &Session<'_>, args: &RunArgs) -> Result<Report, CliEr
     {
         return Err(CliError::ForeignIdentity(identities.recipients()));
     }
-    let place = Place::of(context);
+    let place = LivePlace::of(context);
     place.refuse_half_way()?;
     let context = &place.context;
     let store = session.open_store()?;

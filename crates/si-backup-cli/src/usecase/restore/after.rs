@@ -1,4 +1,4 @@
-use super::{Place, about, patience, undo_row};
+use super::{LivePlace, about, patience, undo_row};
 use crate::app::server::within;
 use crate::report::{finding_lines, message_of, row};
 use crate::settings::{CheckSettings, CheckTime};
@@ -21,7 +21,7 @@ const LIMIT: u64 = 64 << 20;
 
 /// What comes after a promotion: the checks, and the lock.
 pub(in crate::usecase) struct Aftermath<'a> {
-    pub(in crate::usecase) place: &'a Place,
+    pub(in crate::usecase) place: &'a LivePlace,
     pub(in crate::usecase) store: &'a dyn Store,
     /// What was restored, and by which request, which has shut the lock.
     pub(in crate::usecase) grant: &'a Grant,

@@ -1,4 +1,4 @@
-use super::Place;
+use super::LivePlace;
 use crate::args::RestoreArgs;
 use crate::judge::Judge;
 use crate::{CliError, Session, Shelf};
@@ -15,7 +15,7 @@ use restore_guard::{
 pub(super) fn decided(
     session: &Session<'_>,
     args: &RestoreArgs,
-    place: &Place,
+    place: &LivePlace,
     shelf: &Shelf<'_>,
 ) -> Result<(RestoreRequest, Decision), CliError> {
     let gate = &session.context_settings()?.gate;
@@ -58,7 +58,7 @@ pub(super) fn decided(
     Ok((request, decision))
 }
 
-fn obstacles(place: &Place) -> Result<Vec<Obstacle>, CliError> {
+fn obstacles(place: &LivePlace) -> Result<Vec<Obstacle>, CliError> {
     let mut obstacles = Vec::new();
     if let Some(pending) = place.journal().pending()?
         && pending.phase != Phase::Dropping

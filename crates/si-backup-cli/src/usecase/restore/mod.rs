@@ -8,7 +8,7 @@ mod source;
 mod steps;
 
 pub(super) use after::{Aftermath, check_lines, failed, passed};
-pub(super) use place::Place;
+pub(super) use place::LivePlace;
 pub(super) use steps::{alone, drop_what_has_run_out};
 
 use crate::args::{RestoreArgs, RestoreStep};
@@ -55,7 +55,7 @@ pub(super) fn restore(session: &Session<'_>, args: &RestoreArgs) -> Result<Repor
     let store = session.open_store()?;
     // On a new host there is no context yet. Who only looks leaves none behind.
     let made = EmptyContext::make(session)?;
-    let place = Place::open(session)?;
+    let place = LivePlace::open(session)?;
     if !args.force {
         let shelf = Shelf::read(session, &*store)?;
         return show(session, args, &place, &shelf);
@@ -77,7 +77,7 @@ pub(super) fn patience(session: &Session<'_>) -> Duration {
 fn show(
     session: &Session<'_>,
     args: &RestoreArgs,
-    place: &Place,
+    place: &LivePlace,
     shelf: &Shelf<'_>,
 ) -> Result<Report, CliError> {
     let (request, decision) = decided(session, args, place, shelf)?;
@@ -125,7 +125,7 @@ pub(super) fn manifest_of(
 }
 
 /// The steps that a restore of what a manifest tells would have, before anything is unpacked.
-fn planned(place: &Place, manifest: &Manifest) -> Result<Vec<view::StepRow>, CliError> {
+fn planned(place: &LivePlace, manifest: &Manifest) -> Result<Vec<view::StepRow>, CliError> {
     let rows = spoken_for(manifest, &place.context)?.into_iter().filter_map(|(path, _)| {
         let live = std::fs::symlink_metadata(place.context.path().join(&path)).ok().map(|meta| meta.len());
         let (what, detail) = match (manifest.file(path.as_str()), live) {
@@ -146,7 +146,7 @@ fn planned(place: &Place, manifest: &Manifest) -> Result<Vec<view::StepRow>, Cli
 fn carry_out(
     session: &Session<'_>,
     args: &RestoreArgs,
-    place: &Place,
+    place: &LivePlace,
     store: &dyn Store,
     shelf: &Shelf<'_>,
 ) -> Result<Report, CliError> {
@@ -205,7 +205,7 @@ fn carry_out(
 /// Fetches what is to be restored, where there is room for it.
 fn prepare<T>(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     bytes: u64,
     fetch: impl FnOnce() -> Result<T, CliError>,
 ) -> Result<T, CliError> {
@@ -220,7 +220,7 @@ fn prepare<T>(
 /// Shuts the lock, and changes what is live. An error before the first change opens the lock again.
 fn promote(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     store: &dyn Store,
     permit: Permit,
     manifest: &Manifest,
@@ -267,7 +267,7 @@ fn promote(
 /// Shuts the lock for what is to be changed by a restore, durably, and says so in the trail.
 pub(super) fn shut(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     store: Option<&dyn Store>,
     grant: &Grant,
     why: String,
@@ -288,7 +288,7 @@ pub(super) fn about(session: &Session<'_>, action: Action, outcome: ActOutcome, 
 /// Opens the lock, with a word in the trail before and after it.
 pub(super) fn release(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     store: Option<&dyn Store>,
     about: impl Fn(ActOutcome) -> TrailEvent,
 ) -> Result<(), CliError> {
@@ -298,7 +298,7 @@ pub(super) fn release(
 }
 
 /// Gives the live logs what was written to the replaced ones in the moment of their replacement.
-pub(super) fn keep_events(session: &Session<'_>, place: &Place) {
+pub(super) fn keep_events(session: &Session<'_>, place: &LivePlace) {
     let pending = place.journal().pending();
     let kept = pending.ok().flatten().map(|pending| pending.kept);
     if let Some(Err(e)) = kept.map(|kept| carry_events_from(&kept, &place.context)) {
@@ -338,7 +338,7 @@ fn describe(row: &mut RestoreRow, allowed: &Allowed) {
 /// A row about the live place, of which nothing else is known yet.
 pub(super) fn blank(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     started_at: DateTime<Utc>,
     outcome: &'static str,
 ) -> RestoreRow {
@@ -365,7 +365,7 @@ pub(super) fn blank(
 /// The same, about a restore that its journal knows.
 pub(super) fn row_of(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     pending: &Pending,
     outcome: &'static str,
 ) -> RestoreRow {
@@ -378,7 +378,7 @@ pub(super) fn row_of(
 }
 
 /// Where what was replaced is kept, as far as something is.
-pub(super) fn undo_row(session: &Session<'_>, place: &Place) -> Option<UndoRow> {
+pub(super) fn undo_row(session: &Session<'_>, place: &LivePlace) -> Option<UndoRow> {
     let pending = place.journal().pending().ok()??;
     let keep = session.context_settings().ok()?.undo_keep;
     Some(UndoRow {
@@ -389,7 +389,7 @@ pub(super) fn undo_row(session: &Session<'_>, place: &Place) -> Option<UndoRow> 
 
 fn refused(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     subject: &Subject,
     refusal: &Refusal,
     started_at: DateTime<Utc>,

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 /// Where the restores of a context's state are carried out: all of it in the context itself, so that whoever uses it sees
 /// them, and on its file system, so that what is staged can be renamed.
 #[derive(Debug)]
-pub(in crate::usecase) struct Place {
+pub(in crate::usecase) struct LivePlace {
     /// The context.
     pub(in crate::usecase) context: ContextDir,
     own: PathBuf,
 }
 
-impl Place {
+impl LivePlace {
     /// Opens the context.
     ///
     /// # Errors

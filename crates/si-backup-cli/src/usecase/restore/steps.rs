@@ -1,4 +1,4 @@
-use super::{Aftermath, Place, about, blank, keep_events, manifest_of, release, row_of, shut, undo_row};
+use super::{Aftermath, LivePlace, about, blank, keep_events, manifest_of, release, row_of, shut, undo_row};
 use crate::args::UndoArgs;
 use crate::report::{finding_lines, message_of, row};
 use crate::usecase::run::note_event;
@@ -50,7 +50,7 @@ const LOCKED: u8 = 11;
 /// Finishes what was interrupted.
 pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
     const COMMAND: &str = "backup restore resume";
-    let place = Place::open(session)?;
+    let place = LivePlace::open(session)?;
     alone(session, |store| {
         let started_at = session.now();
         let Some(pending) = place.journal().pending()? else {
@@ -103,7 +103,7 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
 /// What is said where there is nothing to finish, or to take back.
 fn is_done(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     pending: &Pending,
     command: &'static str,
 ) -> Result<Option<Report>, CliError> {
@@ -133,7 +133,7 @@ fn is_done(
 /// Changes what is live of a restore that was begun, while nobody else changes or opens anything.
 fn behind_the_lock<T>(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     store: Option<&dyn Store>,
     pending: &Pending,
     change: impl FnOnce() -> restore_guard::Result<T>,
@@ -144,7 +144,7 @@ fn behind_the_lock<T>(
 }
 
 /// Whether the lock is open, as it is found.
-fn standing_line(place: &Place) -> Result<String, CliError> {
+fn standing_line(place: &LivePlace) -> Result<String, CliError> {
     let is_shut = place.lock().standing(&Subject::State)?.is_shut();
     Ok(if is_shut {
         "the mutation lock is shut: 'si-backup guard status' says why\n".to_owned()
@@ -156,7 +156,7 @@ fn standing_line(place: &Place) -> Result<String, CliError> {
 /// A restore that was killed after it had shut the lock and before it had changed anything: the lock is opened again.
 fn nothing_was_changed(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     store: Option<&dyn Store>,
     command: &'static str,
 ) -> Result<Report, CliError> {
@@ -191,7 +191,7 @@ fn nothing_was_changed(
 /// Puts back what a restore has replaced.
 pub(super) fn undo(session: &Session<'_>, args: &UndoArgs) -> Result<Report, CliError> {
     const COMMAND: &str = "backup restore undo";
-    let place = Place::open(session)?;
+    let place = LivePlace::open(session)?;
     let Some(pending) = place.journal().pending()? else {
         return Err(restore_guard::Error::NoRestore(place.journal().path().to_owned()).into());
     };
@@ -255,7 +255,7 @@ pub(super) fn undo(session: &Session<'_>, args: &UndoArgs) -> Result<Report, Cli
 /// All is as it was before the restore: so is the lock.
 fn undone_now(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     store: Option<&dyn Store>,
     pending: &Pending,
 ) -> Result<(), CliError> {
@@ -270,7 +270,7 @@ fn undone_now(
 /// Opens the lock, if it is this restore that has shut it.
 fn undo_of_the_lock(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     store: Option<&dyn Store>,
     pending: &Pending,
     why: &str,
@@ -288,7 +288,7 @@ fn undo_of_the_lock(
 /// Drops what was kept for undoing.
 pub(super) fn confirm(session: &Session<'_>) -> Result<Report, CliError> {
     const COMMAND: &str = "backup restore confirm";
-    let place = Place::open(session)?;
+    let place = LivePlace::open(session)?;
     let store = session.open_store()?;
     session.with_lease(&*store, &session.state_lease(), |_| {
         let Some(pending) = place.journal().pending()? else {
@@ -308,7 +308,7 @@ pub(super) fn confirm(session: &Session<'_>) -> Result<Report, CliError> {
 
 fn drop_kept(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     store: &dyn Store,
     pending: &Pending,
     why: &str,
@@ -330,7 +330,7 @@ fn drop_kept(
 /// Drops what an earlier restore, or its undoing, has kept, once the lock is open and its time has run out.
 pub(in crate::usecase) fn drop_what_has_run_out(
     session: &Session<'_>,
-    place: &Place,
+    place: &LivePlace,
     store: &dyn Store,
 ) -> Result<(), CliError> {
     let Some(pending) = place.journal().pending()? else { return Ok(()) };

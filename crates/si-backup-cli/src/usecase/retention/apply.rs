@@ -3,7 +3,7 @@ use super::state::StatePlan;
 use crate::args::ApplyArgs;
 use crate::report::{message_of, row};
 use crate::usecase::init;
-use crate::usecase::restore::Place;
+use crate::usecase::restore::LivePlace;
 use crate::view::{self, ApplyRow, ApplySummary, Became, DoneSummary, PlanSummary, StrayRow};
 use crate::{CliError, Report, Session};
 use backup_contract::{SnapshotId, SnapshotRef, Subject};
@@ -54,7 +54,7 @@ pub(super) fn apply(session: &Session<'_>, args: &ApplyArgs) -> Result<Report, C
 /// While a restore has not passed its checks nobody knows which snapshots will be needed.
 fn refuse_in_doubt(session: &Session<'_>) -> Result<(), CliError> {
     // Where there is no context there was no restore into it.
-    let place = match Place::open(session) {
+    let place = match LivePlace::open(session) {
         Err(CliError::State(paas_state::Error::NoContext { .. })) if session.global.state_root.is_none() => {
             return Ok(());
         }
