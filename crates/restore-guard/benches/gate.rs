@@ -1,14 +1,14 @@
 //! What the gate costs: 2,000 snapshots with 100,000 records are judged, and one of them is let through or refused.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
-use backup_contract::{
-    CheckResult, Checksum, ContextName, Level, Outcome, Snapshot, SnapshotId, SnapshotKind, SnapshotRef,
-    Subject,
-};
-use chrono::{DateTime, TimeDelta, Utc};
+mod made;
+
+use backup_contract::{ContextName, Level, Snapshot, SnapshotKind, SnapshotRef, Subject};
+use chrono::TimeDelta;
 use criterion::{Criterion, criterion_group, criterion_main};
+use made::{at, id};
 use restore_guard::{
-    Candidate, Decision, Evidence, EvidenceRecord, Latest, OriginId, Question, Records, RestoreRequest, Tool,
+    Candidate, Decision, Evidence, EvidenceRecord, Latest, OriginId, Question, Records, RestoreRequest,
     TrustedWriters, UnverifiedEvidence, Wanted, WriterId, WriterKey, decide,
 };
 use std::hint::black_box;
@@ -16,14 +16,6 @@ use std::hint::black_box;
 /// 2,000 snapshots with 50 records each.
 const SNAPSHOTS: u32 = 2_000;
 const EACH: u32 = 50;
-
-fn at(seconds: u32) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_795_464_900, 0).unwrap() + TimeDelta::seconds(i64::from(seconds))
-}
-
-fn id(n: u32) -> SnapshotId {
-    SnapshotId::state(at(n), n)
-}
 
 fn snapshot(n: u32) -> Snapshot {
     Snapshot {
@@ -33,7 +25,7 @@ fn snapshot(n: u32) -> Snapshot {
         started_at: Some(at(n)),
         finished_at: Some(at(n)),
         bytes: 4_096,
-        checksum: Some(Checksum::from_sha256([1; 32])),
+        checksum: Some(made::checksum()),
         parent: None,
         lineage: id(n),
         suspect: false,
@@ -42,32 +34,10 @@ fn snapshot(n: u32) -> Snapshot {
 }
 
 /// The last word about every snapshot but the oldest is that it does not start.
-fn record(n: u32, m: u32, origin: &OriginId, writer: &WriterId) -> EvidenceRecord {
+fn record(n: u32, m: u32, by: (&OriginId, &WriterId)) -> EvidenceRecord {
     let ok = n == 0 || m + 1 < EACH;
-    EvidenceRecord {
-        context: ContextName::new("default").unwrap(),
-        origin: origin.clone(),
-        subject: Subject::State,
-        id: id(n),
-        checksum: Checksum::from_sha256([1; 32]),
-        level: if ok { Level::ALL[m as usize % 4] } else { Level::Restore },
-        outcome: if ok { Outcome::Passed } else { Outcome::Failed },
-        checks: vec![CheckResult {
-            name: "manifest".into(),
-            ok,
-            detail: "as recorded".into(),
-            duration_ms: 3,
-        }],
-        host: "host-1".into(),
-        operator: "ada@host-1".into(),
-        writer: writer.clone(),
-        tool: Tool { name: "si-backup".into(), version: "0.1.0".into() },
-        started_at: at(n + m),
-        finished_at: at(n + m + 1),
-        recovery_seconds: None,
-        data_loss_seconds: None,
-        details: serde_json::Map::new(),
-    }
+    let level = if ok { Level::ALL[m as usize % 4] } else { Level::Restore };
+    made::record((n, m), level, ok, ["manifest"], by)
 }
 
 fn request(wanted: Latest, step_back: bool) -> RestoreRequest {
@@ -91,7 +61,7 @@ fn gate(criterion: &mut Criterion) {
     let (origin, writer) = (OriginId::generate().unwrap(), WriterId::generate().unwrap());
     let evidence: Vec<Evidence> = (0..SNAPSHOTS * EACH)
         .map(|i| {
-            let (at, envelope) = record(i / EACH, i % EACH, &origin, &writer).sign(&key).unwrap();
+            let (at, envelope) = record(i / EACH, i % EACH, (&origin, &writer)).sign(&key).unwrap();
             UnverifiedEvidence::new(at, envelope).verify(&trusted).unwrap()
         })
         .collect();

@@ -1,11 +1,13 @@
 //! What 100,000 records cost: to be believed, to be put in order, to be asked; and what one line of the trail costs.
 #![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
 
-use backup_contract::{CheckResult, Checksum, ContextName, Level, Outcome, SnapshotId, SnapshotRef, Subject};
-use chrono::{DateTime, TimeDelta, Utc};
+mod made;
+
+use backup_contract::{ContextName, Level, SnapshotRef, Subject};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use made::{at, id};
 use restore_guard::{
-    ActOutcome, Action, Evidence, EvidenceRecord, OriginId, Question, Records, Tool, Trail, TrailEvent,
+    ActOutcome, Action, Evidence, EvidenceRecord, OriginId, Question, Records, Trail, TrailEvent,
     TrustedWriters, UnverifiedEvidence, WriterId, WriterKey,
 };
 use std::hint::black_box;
@@ -15,38 +17,13 @@ use std::time::Duration;
 const SNAPSHOTS: u32 = 1_000;
 const EACH: u32 = 100;
 
-fn at(seconds: u32) -> DateTime<Utc> {
-    DateTime::from_timestamp(1_795_464_900, 0).unwrap() + TimeDelta::seconds(i64::from(seconds))
-}
-
 fn snapshot(n: u32) -> SnapshotRef {
-    SnapshotRef { subject: Subject::State, id: SnapshotId::state(at(n), n) }
+    SnapshotRef { subject: Subject::State, id: id(n) }
 }
 
-fn record(n: u32, m: u32, origin: &OriginId, writer: &WriterId) -> EvidenceRecord {
-    let ok = m % 7 != 3;
+fn record(n: u32, m: u32, by: (&OriginId, &WriterId)) -> EvidenceRecord {
     let checks = ["stored", "bundle-checksum", "manifest", "well-formed"];
-    EvidenceRecord {
-        context: ContextName::new("default").unwrap(),
-        origin: origin.clone(),
-        subject: Subject::State,
-        id: snapshot(n).id,
-        checksum: Checksum::from_sha256([1; 32]),
-        level: Level::ALL[m as usize % 4],
-        outcome: if ok { Outcome::Passed } else { Outcome::Failed },
-        checks: checks
-            .map(|name| CheckResult { name: name.into(), ok, detail: "as recorded".into(), duration_ms: 3 })
-            .into(),
-        host: "host-1".into(),
-        operator: "ada@host-1".into(),
-        writer: writer.clone(),
-        tool: Tool { name: "si-backup".into(), version: "0.1.0".into() },
-        started_at: at(n + m),
-        finished_at: at(n + m + 1),
-        recovery_seconds: None,
-        data_loss_seconds: None,
-        details: serde_json::Map::new(),
-    }
+    made::record((n, m), Level::ALL[m as usize % 4], m % 7 != 3, checks, by)
 }
 
 fn ledger(criterion: &mut Criterion) {
@@ -55,7 +32,7 @@ fn ledger(criterion: &mut Criterion) {
     let (origin, writer) = (OriginId::generate().unwrap(), WriterId::generate().unwrap());
     let signed: Vec<_> = (0..SNAPSHOTS * EACH)
         .map(|i| {
-            let (at, envelope) = record(i / EACH, i % EACH, &origin, &writer).sign(&key).unwrap();
+            let (at, envelope) = record(i / EACH, i % EACH, (&origin, &writer)).sign(&key).unwrap();
             (at, envelope.to_json().unwrap())
         })
         .collect();
@@ -79,7 +56,7 @@ fn ledger(criterion: &mut Criterion) {
         let snapshot = snapshot(n);
         let question = Question {
             snapshot: &snapshot,
-            checksum: Checksum::from_sha256([1; 32]),
+            checksum: made::checksum(),
             origin: Some(&origin),
             now: at(1_000_000),
         };

@@ -5,14 +5,14 @@
 //! ```
 
 use backup_contract::{ContextName, SnapshotId};
-use backup_store::{Clock, DirStore};
+use backup_store::DirStore;
 use chrono::Utc;
 use paas_state::{
     AllowList, ContextDir, Identities, Patience, Reading, Recipients, Sealing, UnverifiedBundle, Unwatched,
 };
+use si_backup_examples::SystemClock;
 use std::error::Error;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -22,20 +22,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let report = back_up(Path::new(state_root), context, Path::new(store))?;
     println!("{report}");
     Ok(())
-}
-
-/// The libraries have no clock of their own.
-#[derive(Debug)]
-struct SystemClock(Instant);
-
-impl Clock for SystemClock {
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
-    }
 }
 
 fn back_up(state_root: &Path, context: &str, store: &Path) -> Result<String, Box<dyn Error>> {
@@ -51,7 +37,7 @@ fn back_up(state_root: &Path, context: &str, store: &Path) -> Result<String, Box
         with: &[],
         allow: &AllowList::default(),
         patience: &Patience::default(),
-        clock: &SystemClock(Instant::now()),
+        clock: &SystemClock::new(),
         watch: &Unwatched,
     };
     for finding in reading.inspect()?.findings {

@@ -5,12 +5,12 @@
 //! ```
 
 use backup_contract::{AppSlug, Subject};
-use backup_store::Clock;
 use restore_guard::MutationLock;
+use si_backup_examples::SystemClock;
 use std::error::Error;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// For how long to wait while a lock is just being shut or opened.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,20 +26,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if has_changed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The libraries have no clock of their own.
-#[derive(Debug)]
-struct SystemClock(Instant);
-
-impl Clock for SystemClock {
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
-    }
-}
-
 /// Changes an app, with nobody restoring it or the state meanwhile.
 fn change<T>(
     context: &Path,
@@ -49,7 +35,7 @@ fn change<T>(
     let subject = Subject::App(AppSlug::new(app)?);
     let lock = MutationLock::new(context.join(".si-backup"));
     // The error says who has shut the lock, why, and since when.
-    let pass = lock.enter(&subject, &SystemClock(Instant::now()), PATIENCE)?;
+    let pass = lock.enter(&subject, &SystemClock::new(), PATIENCE)?;
     let answer = act();
     // Held to here: a restore that wants to begin waits for it.
     drop(pass);
@@ -65,7 +51,7 @@ mod tests {
     fn it_changes_nothing_while_a_restore_has_the_lock_shut() {
         let context = tempfile::tempdir().unwrap();
         let lock = MutationLock::new(context.path().join(".si-backup"));
-        let clock = SystemClock(Instant::now());
+        let clock = SystemClock::new();
         let request = format!("sha256:{}", "1".repeat(64)).parse().unwrap();
         let record =
             ShutRecord::new(Subject::State, chrono::Utc::now(), "ada@host", "host", "restore", request);

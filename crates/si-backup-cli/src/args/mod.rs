@@ -1,15 +1,17 @@
 //! What can be typed. The types derive clap's traits, so that another program can flatten them into its own parser.
 
 mod global;
+mod restore;
 mod retention;
 mod verbs;
 
 pub use global::{ColorChoice, GlobalArgs, ProgressChoice};
+pub use restore::{AppCommand, GuardCommand, RestoreArgs, RestoreStep, UndoArgs};
 pub use retention::{ApplyArgs, ForecastArgs, PlanArgs, PolicyArgs, RetentionCommand, SourceArgs};
 pub use verbs::{
-    AppCommand, AuditCommand, Command, ContractArgs, DiffArgs, EventsCommand, ExtractArgs, GuardCommand,
-    InitArgs, KitArgs, ListArgs, PinArgs, PolicyFormat, PolicyStatusArgs, RestoreArgs, RestoreStep, RunArgs,
-    ShowArgs, StateArgs, StatusArgs, SubjectArgs, UndoArgs, UnpinArgs, VerifyArgs,
+    AuditCommand, Command, ContractArgs, DiffArgs, EventsCommand, ExtractArgs, InitArgs, KitArgs, ListArgs,
+    PinArgs, PolicyFormat, PolicyStatusArgs, RunArgs, ShowArgs, StateArgs, StatusArgs, SubjectArgs,
+    UnpinArgs, VerifyArgs,
 };
 
 use clap::Parser;
