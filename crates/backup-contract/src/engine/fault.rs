@@ -31,6 +31,8 @@ enum Versions {
     All,
     /// Those before the one that mended it.
     Before(EngineVersion),
+    /// Those from the one that brought it to before the one that mended it.
+    Between(EngineVersion, EngineVersion),
 }
 
 /// The newest versions that this list was made with.
@@ -75,6 +77,7 @@ impl Fault {
             && match self.versions {
                 Versions::All => true,
                 Versions::Before(mended) => version < mended,
+                Versions::Between(first, mended) => first <= version && version < mended,
             }
     }
 
@@ -122,14 +125,24 @@ pub fn faults_of(kind: EngineKind, version: EngineVersion) -> Vec<Finding> {
     findings
 }
 
+const V3_0_0: EngineVersion = EngineVersion::new(3, 0, 0);
+const V3_0_5: EngineVersion = EngineVersion::new(3, 0, 5);
 const V3_0_8: EngineVersion = EngineVersion::new(3, 0, 8);
 const V3_0_9: EngineVersion = EngineVersion::new(3, 0, 9);
 
 /// Every fault that is known.
-const FAULTS: [Fault; 21] = [
+const FAULTS: [Fault; 26] = [
     Fault::new("engine-streaming-push", Engine::WalG, Versions::Before(V3_0_9), Severity::Error)
         .does("makes broken backups of PostgreSQL 15 and newer when it pushes over a connection instead of from the data directory")
         .so("use 3.0.9 or newer, or push from the data directory")
+        .about(ClauseId::AppContract),
+    Fault::new("engine-ignores-key-path", Engine::WalG, Versions::Between(V3_0_0, V3_0_5), Severity::Error)
+        .does("does not look at WALG_LIBSODIUM_KEY_PATH: without WALG_LIBSODIUM_KEY it stores everything in the clear")
+        .so("use 3.0.5 or newer, or set WALG_LIBSODIUM_KEY to the key itself")
+        .about(ClauseId::EncryptedAtRest),
+    Fault::new("engine-directory-not-whole", Engine::WalG, Versions::Before(V3_0_9), Severity::Warning)
+        .does("writes into a directory in place and does not wait for the disk: what a kill or a crash cuts has the name of a whole object")
+        .so("use 3.0.9 or newer, or a bucket")
         .about(ClauseId::AppContract),
     Fault::new("engine-copy-loses-parents", Engine::WalG, Versions::Before(V3_0_9), Severity::Warning)
         .does("leaves the parents out when its 'copy' copies a delta: the copy cannot be restored")
@@ -154,7 +167,7 @@ const FAULTS: [Fault; 21] = [
         .does("finds what a crashed upload left only where it is older than the oldest backup that is not permanent")
         .so("nothing need be done: leftovers are found in the bucket"),
     Fault::new("engine-retain-after-upgrade", Engine::WalG, Versions::All, Severity::Warning)
-        .does("deletes the new backups first when 'delete retain' runs after a pg_upgrade, because the timeline began anew")
+        .does("deletes the new backups first when 'delete retain' runs after a pg_upgrade without '--use-sentinel-time', because the timeline began anew")
         .so("give the upgraded server a prefix of its own, and never run 'delete retain'")
         .about(ClauseId::Retention),
     Fault::new("engine-permanent-chain", Engine::WalG, Versions::All, Severity::Info)
@@ -167,6 +180,17 @@ const FAULTS: [Fault; 21] = [
     Fault::new("engine-corrupt-pages-pass", Engine::WalG, Versions::All, Severity::Info)
         .does("only warns of corrupt pages when it pushes with '--verify', and ends with exit code 0")
         .so("nothing need be done: the record of corrupt blocks is read after each push"),
+    Fault::new("engine-fetch-hides-absence", Engine::WalG, Versions::Before(V3_0_0), Severity::Warning)
+        .does("ends 'wal-fetch' with 1 where a segment is absent, as where anything else went wrong: PostgreSQL then ends recovery early")
+        .so("use 'si-backup wal-get' as restore_command, never the engine's own")
+        .about(ClauseId::RestoreGate),
+    Fault::new("engine-reads-home", Engine::WalG, Versions::All, Severity::Info)
+        .does("reads '.walg.json' in the home of whoever runs it, which may name another storage and another key than the environment")
+        .so("nothing need be done here, where it is told to read none; let archive_command say '--config /dev/null' too")
+        .about(ClauseId::AppContract),
+    Fault::new("engine-fetch-goes-on", Engine::WalG, Versions::All, Severity::Info)
+        .does("tries for more than an hour to unpack what cannot be unpacked, as with a wrong key, and does not end when it is told to")
+        .so("nothing need be done here; by hand, set WALG_DOWNLOAD_FILE_RETRIES=0 and end it with SIGKILL"),
     Fault::new("engine-localhost-fallback", Engine::WalG, Versions::All, Severity::Warning)
         .does("backs up the server on localhost when PGHOST does not answer: perhaps the wrong one")
         .so("name the right host in PGHOST; the system identifier is compared before a backup counts")
@@ -223,6 +247,16 @@ mod tests {
         }
         assert!(codes(EngineKind::WalG, "3.0.7").contains("engine-empty-list"));
         assert!(!codes(EngineKind::WalG, "3.0.8").contains("engine-empty-list"));
+    }
+
+    #[test]
+    fn a_fault_begins_with_the_version_that_brought_it() {
+        let has = |version| codes(EngineKind::WalG, version).contains("engine-ignores-key-path");
+        assert_eq!(["2.0.1", "3.0.0", "3.0.4", "3.0.5"].map(has), [false, true, true, false]);
+        let has = |version| codes(EngineKind::WalG, version).contains("engine-fetch-hides-absence");
+        assert_eq!(["2.0.1", "3.0.0"].map(has), [true, false]);
+        assert!(codes(EngineKind::WalG, "3.0.8").contains("engine-directory-not-whole"));
+        assert!(!codes(EngineKind::WalG, "3.0.9").contains("engine-directory-not-whole"));
     }
 
     #[test]

@@ -13,6 +13,8 @@ const PGP: [&str; 7] = [
     "WALG_ENVELOPE_PGP_KEY",
     "WALG_ENVELOPE_PGP_KEY_PATH",
 ];
+/// Those of them that name a key in a keyring of gpg.
+const GPG: [&str; 3] = ["WALG_GPG_KEY_ID", "WALE_GPG_KEY_ID", "GPG_KEY_ID"];
 const KMS: [&str; 2] = ["WALG_CSE_KMS_ID", "YC_CSE_KMS_KEY_ID"];
 /// The store encrypts, and whoever can read the bucket reads the backups.
 const STORE_SIDE: [&str; 6] =
@@ -65,7 +67,9 @@ pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
             "wins over the libsodium key beside it: the backups are not encrypted with the key that is kept for them",
         )),
         (Some(_), None, _) => {
-            if !pgp.is_empty() && !kms.is_empty() {
+            if let Some(name) = only_named(env) {
+                out.findings.push(gpg_key_id(env, name));
+            } else if !pgp.is_empty() && !kms.is_empty() {
                 out.findings.push(contradiction(env, pgp[0], "wins over the key of a KMS beside it"));
             }
         }
@@ -88,6 +92,24 @@ pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
         },
         (None, None, None) => out.findings.push(not_encrypted(env, "the engine says nothing of it, and uploads as it reads")),
     }
+}
+
+/// A key that is only named, where nothing else says with what to encrypt.
+fn only_named(env: &Environment<'_>) -> Option<&'static str> {
+    let named = env.set_among(&GPG);
+    let others = PGP.iter().chain(&KMS).filter(|name| !GPG.contains(name)).any(|name| env.is_set(name));
+    named.first().copied().filter(|_| !others)
+}
+
+fn gpg_key_id(env: &Environment<'_>, name: &str) -> Finding {
+    Finding::new(
+        "env-gpg-key-id",
+        Severity::Error,
+        env.place(name),
+        "names a key of gpg, which wal-g 3 does not look at: it stores the backups in the clear, or does not start",
+        "set WALG_PGP_KEY_PATH to the key itself, or encrypt with libsodium",
+    )
+    .about(ClauseId::EncryptedAtRest)
 }
 
 fn not_encrypted(env: &Environment<'_>, why: impl AsRef<str>) -> Finding {
@@ -136,6 +158,11 @@ mod tests {
             assert!(codes(&key(), engine, check).is_empty());
         }
         assert!(codes("WALG_PGP_KEY_PATH=/k", WalG, check).is_empty());
+        for name in GPG {
+            assert_eq!(codes(&format!("{name}=k"), WalG, check), ["env-gpg-key-id"]);
+            assert!(codes(&format!("{name}=k\nWALG_PGP_KEY=k"), WalG, check).is_empty());
+            assert_eq!(codes(&format!("{name}=k"), Embedded, check), ["env-not-encrypted"]);
+        }
         assert_eq!(codes("WALG_PGP_KEY_PATH=/k", Embedded, check), ["env-not-encrypted"]);
         assert_eq!(codes("WALG_S3_SSE=AES256", WalG, check), ["env-store-side-encryption"]);
         assert_eq!(codes("WALG_S3_SSE=aes", WalG, check), ["env-not-encrypted"]);

@@ -96,10 +96,11 @@ pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
     }
 }
 
-/// Without it wal-g waits for ever when the server cannot archive the end of a backup.
+/// Without it wal-g waits for ever when the server cannot archive the end of a backup, and with 0 too.
 fn stop_timeout(env: &Environment<'_>, out: &mut Checked) {
     const NAME: &str = "WALG_STOP_BACKUP_TIMEOUT";
-    if env.is_set(NAME) {
+    let is_nothing = |text: &str| !text.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    if env.is_set(NAME) && !env.text(NAME).is_some_and(is_nothing) {
         return;
     }
     out.findings.push(
@@ -107,7 +108,7 @@ fn stop_timeout(env: &Environment<'_>, out: &mut Checked) {
             "env-stop-backup-timeout",
             Severity::Warning,
             env.place(NAME),
-            "is not set: a backup whose last WAL cannot be archived never ends, and the next one does not begin",
+            "sets no limit: a backup whose last WAL cannot be archived never ends, and the next one does not begin",
             "set it, for example to 10m",
         )
         .about(ClauseId::HourlyIncremental),
@@ -123,7 +124,12 @@ mod tests {
     #[test]
     fn a_requirement_of_one_engine_is_asked_of_that_one_only() {
         assert_eq!(codes("", WalG, check), ["env-stop-backup-timeout"]);
-        assert!(codes("WALG_STOP_BACKUP_TIMEOUT=10m", WalG, check).is_empty());
+        for (limit, is_one) in
+            [("10m", true), ("0.5h", true), ("0m30s", true), ("0", false), ("0s", false), ("0.0h", false)]
+        {
+            let found = codes(&format!("WALG_STOP_BACKUP_TIMEOUT={limit}"), WalG, check);
+            assert_eq!(found.is_empty(), is_one, "{limit}");
+        }
         assert!(codes("", Embedded, check).is_empty());
         assert!(codes("", Walrus, check).is_empty());
     }

@@ -24,6 +24,7 @@ mod dollars;
 mod encryption;
 mod endpoint;
 mod engine_only;
+mod engine_version;
 mod facts;
 mod file;
 mod libsodium;

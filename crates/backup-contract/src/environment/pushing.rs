@@ -3,14 +3,8 @@ use crate::{Checked, ClauseId, Finding, Severity};
 
 /// How backups and WAL are pushed: deltas every hour from the day's full, no WAL written over, compressed.
 pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
-    let findings = [
-        delta_steps(env),
-        delta_origin(env),
-        overwrite(env),
-        compression(env),
-        concurrent(env),
-        retention_period(env),
-    ];
+    let findings =
+        [delta_steps(env), delta_origin(env), overwrite(env), compression(env), retention_period(env)];
     out.findings.extend(findings.into_iter().flatten());
 }
 
@@ -73,8 +67,12 @@ fn compression(env: &Environment<'_>) -> Option<Finding> {
         "zstd" | "brotli" | "lzma" => return None,
         "lz4" => (Severity::Info, "is lz4, the default: zstd takes less space"),
         "none" if env.engine.is_walrus() => (Severity::Warning, "is none: nothing is compressed"),
+        "none" => (
+            Severity::Warning,
+            "is none: nothing is compressed, and wal-g before 3.0.9 does not start, or cannot encrypt what is not compressed",
+        ),
         "gz" | "gzip" if env.engine.is_walrus() => {
-            (Severity::Warning, "is gzip: wal-g, should it ever be needed, cannot read that")
+            (Severity::Info, "is gzip: zstd takes less time and less space")
         }
         _ => (Severity::Error, "is no compression that the engine knows: it does not start"),
     };
@@ -82,21 +80,6 @@ fn compression(env: &Environment<'_>) -> Option<Finding> {
     Some(
         Finding::new("env-compression", severity, env.place(NAME), detail, hint).about(ClauseId::AppContract),
     )
-}
-
-fn concurrent(env: &Environment<'_>) -> Option<Finding> {
-    const NAME: &str = "WALG_PREVENT_CONCURRENT_BACKUPS";
-    let is_on = env.text(NAME).is_some_and(|text| ["1", "t", "T", "TRUE", "true", "True"].contains(&text));
-    is_on.then(|| {
-        Finding::new(
-            "env-kills-other-backups",
-            Severity::Warning,
-            env.place(NAME),
-            "ends the other backup by force: of two that meet, neither need be finished",
-            "remove it; this program lets one backup run at a time",
-        )
-        .about(ClauseId::HourlyIncremental)
-    })
 }
 
 fn retention_period(env: &Environment<'_>) -> Option<Finding> {
@@ -149,7 +132,7 @@ mod tests {
             ("LATEST_FULL", "latest_full", "env-delta-origin", Severity::Error),
             ("OVERWRITE=true", "OVERWRITE=yes", "env-wal-overwrite", Severity::Warning),
             ("=zstd", "=lz4", "env-compression", Severity::Info),
-            ("=zstd", "=none", "env-compression", Severity::Error),
+            ("=zstd", "=none", "env-compression", Severity::Warning),
             ("=zstd", "=snappy", "env-compression", Severity::Error),
         ] {
             let findings = found(&GOOD.replace(from, to), WalG, Stage::Production, check);
@@ -162,9 +145,5 @@ mod tests {
     fn a_fixed_lock_stands_in_the_way_of_retention() {
         assert_eq!(codes(&format!("{GOOD}S3_RETENTION_PERIOD=86400"), WalG, check), ["env-fixed-lock"]);
         assert!(codes(&format!("{GOOD}S3_RETENTION_PERIOD=-1"), WalG, check).is_empty());
-        assert_eq!(
-            codes(&format!("{GOOD}WALG_PREVENT_CONCURRENT_BACKUPS=true"), WalG, check),
-            ["env-kills-other-backups"]
-        );
     }
 }

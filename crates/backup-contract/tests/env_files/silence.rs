@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Every name that a check looks at.
-const NAMES: [&str; 34] = [
+const NAMES: [&str; 35] = [
     "WALG_S3_PREFIX",
     "WALE_S3_PREFIX",
     "WALG_FILE_PREFIX",
@@ -39,7 +39,8 @@ const NAMES: [&str; 34] = [
     "WALG_DELTA_ORIGIN",
     "WALG_PREVENT_WAL_OVERWRITE",
     "WALG_COMPRESSION_METHOD",
-    "WALG_PREVENT_CONCURRENT_BACKUPS",
+    "WALG_GPG_KEY_ID",
+    "WALG_STOP_BACKUP_TIMEOUT",
     "AWS_ROLE_ARN",
     "PGPASSWORD",
     "PGHOST",
