@@ -3,7 +3,9 @@ use crate::runner::{Control, Job, Reads, Runner};
 use crate::verify::control::{Control as ControlFile, IN_PRODUCTION};
 use crate::wal::Lsn;
 use crate::{Error, Result};
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
 
 /// How many bytes a server's control file has, whatever is in it.
 const CONTROL_BYTES: usize = 8192;
@@ -44,6 +46,25 @@ pub fn works_in(runner: &dyn Runner, directory: &Path, control: &Control<'_>) ->
         }
     }
     found.map_err(|differs| other(differs.why()))
+}
+
+/// Where a path leads, as jobs of this runner see it: so wal-g calls the directory that it read, whatever the server calls it.
+///
+/// # Errors
+/// When that cannot be seen.
+pub fn resolved(runner: &dyn Runner, path: &Path, control: &Control<'_>) -> Result<PathBuf> {
+    if !path.is_absolute() {
+        return Err(Error::NotAbsolute(path.to_owned()));
+    }
+    let job = Job::new("readlink").args([OsStr::new("-f"), path.as_os_str()]);
+    let ended = runner.run(&job.reads(Reads::Nothing).output(Output::Raw), control)?;
+    if !ended.status.is_zero() {
+        let said = ended.stderr.last_lines(2);
+        return Err(Error::Stopped { program: "readlink".to_owned(), status: ended.status, said });
+    }
+    let mut said = ended.stdout.whole().ok_or(Error::TooMuchOutput)?;
+    said.truncate(said.trim_ascii_end().len());
+    Ok(PathBuf::from(OsString::from_vec(said)))
 }
 
 /// Why a directory is not a server's.

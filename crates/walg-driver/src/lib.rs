@@ -38,7 +38,7 @@ pub mod verify;
 pub mod wal;
 mod wal_get;
 
-pub use beside::works_in;
+pub use beside::{resolved, works_in};
 pub use codec::{Cipher, Compression, SodiumKey};
 pub use error::{Error, Result};
 pub use wal_get::{Segments, WalGet, WalSource, wal_get};

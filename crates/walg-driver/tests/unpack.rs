@@ -31,8 +31,8 @@ fn the_bucket_is_out_of_reach() {
     assert_eq!(ended.status, Status::Exited(0));
     assert_eq!(
         ended.stdout.text(),
-        "backup-fetch /into base_000000010000000000000002\nLC_ALL=C.UTF-8\nNO_COLOR=1\n\
-         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nWALG_FILE_PREFIX=/mirror\n\
+        "backup-fetch /into base_000000010000000000000002 --config /dev/null\nLC_ALL=C.UTF-8\nNO_COLOR=1\n\
+         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nWALG_DOWNLOAD_FILE_RETRIES=0\nWALG_FILE_PREFIX=/mirror\n\
          WALG_LIBSODIUM_KEY=<redacted>\nWALG_LIBSODIUM_KEY_TRANSFORM=hex\n"
     );
 }

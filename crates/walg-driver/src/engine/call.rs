@@ -106,7 +106,9 @@ impl Call {
                 // A name and data to select by are refused together.
                 .unset("WALG_FETCH_TARGET_USER_DATA")
                 // It restores nothing where a backup of the chain is walrus's.
-                .unset("WALG_SKIP_REDUNDANT_TARS"),
+                .unset("WALG_SKIP_REDUNDANT_TARS")
+                // What lies here will not be another at the next try, and wal-g's sleep in between for over an hour.
+                .set("WALG_DOWNLOAD_FILE_RETRIES", "0"),
             Self::WalPush { segment } => engine.start(["wal-push".into(), segment.into()]),
             Self::WalFetch { name, into } => engine.start(words("wal-fetch", [name.into(), into.into()])),
             Self::Version => engine.start(["--version".into()]).reads(Reads::Nothing),
@@ -128,7 +130,9 @@ mod tests {
     fn a_full_is_a_full_whatever_the_env_file_says() {
         let push = Call::Push(Push::full("/data").user_data(Map::from_iter([("a".to_owned(), 1.into())])));
         let job = Engine::new(EngineKind::WalG, "wal-g").job(&push);
-        assert_eq!(words(&job), ["backup-push", "/data", "--full", "--add-user-data", r#"{"a":1}"#]);
+        let expected =
+            ["backup-push", "/data", "--full", "--add-user-data", r#"{"a":1}"#, "--config", "/dev/null"];
+        assert_eq!(words(&job), expected);
         let settings: Vec<_> = job.settings().collect();
         assert!(settings.contains(&("WALG_DELTA_MAX_STEPS", Some(OsStr::new("0")))));
         assert!(settings.contains(&("WALG_DELTA_FROM_NAME", None)));

@@ -33,8 +33,9 @@ impl Capabilities {
     #[must_use]
     pub fn can(&self, ability: Ability) -> bool {
         match ability {
-            Ability::ReverseUnpack | Ability::MoveTablespaces | Ability::Pgp | Ability::TellAbsence => {
-                !self.kind.is_walrus()
+            Ability::ReverseUnpack | Ability::MoveTablespaces | Ability::Pgp => !self.kind.is_walrus(),
+            Ability::TellAbsence => {
+                !self.has_fault("engine-fetch-hides-errors") && !self.has_fault("engine-fetch-hides-absence")
             }
             Ability::StreamNewServers => !self.has_fault("engine-streaming-push"),
         }
@@ -73,5 +74,7 @@ mod tests {
         }
         assert!(!wal_g.can(Ability::StreamNewServers) && walrus.can(Ability::StreamNewServers));
         assert!(walrus.has_fault("engine-fetch-hides-errors"));
+        let old = Capabilities::of(EngineKind::WalG, EngineVersion::new(2, 0, 1));
+        assert!(!old.can(Ability::TellAbsence) && old.can(Ability::ReverseUnpack));
     }
 }

@@ -43,6 +43,8 @@ pub enum WhyFull {
     OtherTimeline,
     /// The newest full cannot be restored, or its verification failed.
     Unsound,
+    /// The key that is used now does not open the newest full: no engine has two for one chain.
+    OtherKey,
     /// The schedule wants one.
     Due,
     /// So many deltas hang on the newest full already.
@@ -58,6 +60,7 @@ impl fmt::Display for WhyFull {
                 "the newest full is of another timeline: there was a restore or a promotion"
             }
             Self::Unsound => "the newest full cannot be counted on",
+            Self::OtherKey => "the newest full was made with another key than the env file has",
             Self::Due => "the schedule wants one",
             Self::ManyDeltas => "many deltas hang on the newest full already",
         })

@@ -30,7 +30,9 @@ impl Engine {
         let job = Job::new(&self.program);
         match self.kind {
             EngineKind::Embedded => job.args([ENGINE_WORD, "--"]).args(args),
-            EngineKind::WalG | EngineKind::Walrus => job.args(args),
+            EngineKind::Walrus => job.args(args),
+            // Else it reads `.walg.json` in its user's home too, which may name another storage and another key.
+            EngineKind::WalG => job.args(args).args(["--config", "/dev/null"]),
         }
     }
 

@@ -9,7 +9,7 @@ use std::io::{self, Read as _};
 ///
 /// # Errors
 /// [`Error::Store`]
-pub(crate) fn opens(cipher: &Cipher, store: &dyn Store, root: &Root, backup: &Backup) -> Result<bool> {
+pub fn opens(cipher: &Cipher, store: &dyn Store, root: &Root, backup: &Backup) -> Result<bool> {
     for part in &backup.parts {
         let stored = match store.open(&root.part(&backup.id, &part.name)?, None, 0) {
             // What is missing is found by those who look for everything.

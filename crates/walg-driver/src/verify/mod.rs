@@ -9,3 +9,4 @@ pub(crate) mod tar;
 
 pub use content::{Content, ContentCheck, SegmentDigest};
 pub use fingerprint::{Fingerprint, ObjectDigest};
+pub use key::opens;
