@@ -5,7 +5,7 @@ use backup_contract::environment::{BucketKey, BucketReach, S3Reach};
 use backup_store::s3::{Addressing, Endpoint, PlainHttp, S3Credentials};
 use backup_store::{DirStore, S3Config, S3Store, Store};
 use std::path::Path;
-use walg_driver::bucket::{Bucket, Root};
+use walg_driver::bucket::{Backup, Bucket, Root};
 use walg_driver::{Cipher, SodiumKey};
 
 /// The WAL-G bucket of an app, opened from its env file: nothing is asked of an engine, and nothing is written.
@@ -56,6 +56,17 @@ impl AppBucket {
     /// [`CliError::Walg`].
     pub fn read(&self) -> Result<Bucket, CliError> {
         Ok(Bucket::read(&*self.store, &self.root, &self.cipher)?)
+    }
+
+    /// Whether the key of the env file opens a backup, as far as anybody but its engine can tell.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`].
+    pub fn opens(&self, backup: &Backup) -> Result<bool, CliError> {
+        match self.cipher {
+            Cipher::Unknown => Ok(true),
+            _ => Ok(walg_driver::verify::opens(&self.cipher, &*self.store, &self.root, backup)?),
+        }
     }
 }
 

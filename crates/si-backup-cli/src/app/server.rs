@@ -2,7 +2,7 @@ use super::{AppEnvironment, containers};
 use crate::settings::RunnerSettings;
 use crate::{CliError, Session};
 use backup_contract::Finding;
-use backup_contract::engine::EngineVersion;
+use backup_contract::engine::{EngineKind, EngineVersion};
 use backup_contract::live::{Receiver, ServerFacts};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -88,12 +88,14 @@ impl AppServer {
         Ok(Self { runner: Box::new(runner), engine, pgdata: Some(pgdata.clone()), service: None })
     }
 
-    /// The version of an engine that is in a service, and not with this program: also that it is there at all.
+    /// The version of an engine that is in a service, and not with this program, and of every wal-g: also that it is there at
+    /// all.
     ///
     /// # Errors
     /// [`CliError::Walg`] where it cannot be started, or does not tell its version.
     pub fn engine_version(&self, control: &Control<'_>) -> Result<Option<EngineVersion>, CliError> {
-        if self.service.is_none() {
+        // What is known to go wrong in the others does not depend on their version.
+        if self.service.is_none() && self.engine.kind() != EngineKind::WalG {
             return Ok(None);
         }
         Ok(Some(self.engine.version(&*self.runner, control)?))
@@ -191,6 +193,14 @@ impl AppServer {
         Ok(walg_driver::works_in(&*self.runner, data_directory, control)?)
     }
 
+    /// Where a directory leads beside the server, with every link followed.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] when that cannot be seen.
+    pub fn resolved(&self, directory: &Path, control: &Control<'_>) -> Result<PathBuf, CliError> {
+        Ok(walg_driver::resolved(&*self.runner, directory, control)?)
+    }
+
     /// Has the server end its segment of WAL; its name.
     ///
     /// # Errors
@@ -239,7 +249,7 @@ pub(crate) fn engine(session: &Session<'_>, app: &AppEnvironment<'_>) -> Engine 
     let named = app.settings.program.clone();
     let program = match kind {
         // In an image there is a copy of it, where there is one.
-        backup_contract::engine::EngineKind::Embedded => match app.settings.runner {
+        EngineKind::Embedded => match app.settings.runner {
             RunnerSettings::Local { .. } => session.world.program.clone(),
             _ => named.unwrap_or_else(|| PathBuf::from("si-backup")),
         },

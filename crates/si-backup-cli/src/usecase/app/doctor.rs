@@ -28,8 +28,12 @@ pub(in crate::usecase) fn diagnose(
     let asked = within(session, Limits::default().total(PATIENCE), |control| {
         let server = AppServer::of(session, &environment, None, control)?;
         findings.extend(server.compare_environment(&environment, control)?);
-        if let (Some(service), Some(version)) = (&server.service, server.engine_version(control)?) {
-            let _ = write!(said, ", {} {version} in service '{service}'", server.engine.kind());
+        if let Some(version) = server.engine_version(control)? {
+            let _ = write!(said, ", {} {version}", server.engine.kind());
+            if let Some(service) = &server.service {
+                let _ = write!(said, " in service '{service}'");
+            }
+            findings.extend(environment.get().check_version(version));
         }
         let answers = server.ask(format!("app {app}"), catalogue.systems(), control)?;
         let facts = answers.facts.check();

@@ -16,11 +16,12 @@ use reins::Reins;
 use restore_guard::{ActOutcome, Action, OriginId};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 use told::{dry_run, failed, tell};
 use walg_driver::bucket::{Bucket, ProblemCode};
-use walg_driver::engine::{Call, Ordered, Push, PushMark, Pushed};
+use walg_driver::engine::{Call, NotPushed, Ordered, Push, PushMark, Pushed};
 use walg_driver::process::{Status as Ending, Watch};
 use walg_driver::runner::Control;
 
@@ -61,7 +62,7 @@ pub(in crate::usecase) fn run(
     let bucket = AppBucket::open(&environment)?;
     if args.dry_run {
         let shelf = AppShelf::read(session, &*control, &bucket)?;
-        let planned = Plan::make(session, args, &environment, &server, &shelf, &reins);
+        let planned = Plan::make(session, args, &environment, &server, &bucket, &shelf, &reins);
         return Ok(dry_run(&planned.map_err(|error| reins.explain(error))?, &warnings, &shelf));
     }
     let key = session.home.open_signing_key()?;
@@ -111,7 +112,7 @@ impl Run<'_> {
     fn back_up(&self, args: &RunArgs, origin: &OriginId) -> Result<Made, CliError> {
         let (session, reins) = (self.session, &self.reins);
         let backups = AppShelf::read(session, self.control, self.bucket)?;
-        let plan = Plan::make(session, args, self.environment, self.server, &backups, reins)?;
+        let plan = Plan::make(session, args, self.environment, self.server, self.bucket, &backups, reins)?;
         let push = match plan.delta_of.as_ref().and_then(|id| backups.bucket.backup(id)) {
             None => Push::full(&plan.data_directory),
             Some(full) => Push::delta_of(&plan.data_directory, full)?,
@@ -218,12 +219,27 @@ impl Run<'_> {
             data_directory: &plan.data_directory,
             delta_of: plan.delta_of.as_ref(),
         };
-        ordered.find(catalogue).map_err(|why| CliError::NotPushed {
+        let found = match ordered.find(catalogue) {
+            // wal-g names the directory that it read, with every link in the server's name for it followed.
+            Err(NotPushed::OtherDirectory { found, .. })
+                if self.leads_to(&plan.data_directory, &found)? =>
+            {
+                Ordered { data_directory: &found, ..ordered }.find(catalogue)
+            }
+            found => found,
+        };
+        found.map_err(|why| CliError::NotPushed {
             engine: self.server.engine.kind().to_string(),
             ending: ending.to_string(),
             why: Box::new(why),
             said: said.to_owned(),
         })
+    }
+
+    /// Whether one name of a directory beside the server is another of the same.
+    fn leads_to(&self, directory: &Path, other: &Path) -> Result<bool, CliError> {
+        let leads = self.reins.within(ANSWER, |control| self.server.resolved(directory, control))?;
+        Ok(leads == other)
     }
 
     /// Waits until the WAL of a new backup is in the archive, but not for long, beginning with what was read just now. What is

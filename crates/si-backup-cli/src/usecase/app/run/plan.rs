@@ -1,12 +1,12 @@
 use super::reins::Reins;
 use crate::args::RunArgs;
 use crate::usecase::policy;
-use crate::{Answers, AppEnvironment, AppServer, AppShelf, CliError, Session};
+use crate::{Answers, AppBucket, AppEnvironment, AppServer, AppShelf, CliError, Session};
 use backup_contract::{Finding, Severity, SnapshotId, SnapshotKind};
 use std::path::PathBuf;
 use std::time::Duration;
 use walg_driver::bucket::Backup;
-use walg_driver::engine::{Choice, Situation, choose};
+use walg_driver::engine::{Choice, Situation, WhyFull, choose};
 use walg_driver::wal::Timeline;
 
 /// How long the server may take to answer.
@@ -36,11 +36,19 @@ impl Plan {
         args: &RunArgs,
         environment: &AppEnvironment<'_>,
         server: &AppServer,
+        bucket: &AppBucket,
         shelf: &AppShelf,
         reins: &Reins<'_>,
     ) -> Result<Self, CliError> {
         // One that is not there is told before the server is asked for anything.
-        reins.within(ANSWER, |control| server.engine_version(control))?;
+        let version = reins.within(ANSWER, |control| server.engine_version(control))?;
+        let of_version = version.map(|version| environment.get().check_version(version)).unwrap_or_default();
+        if of_version.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(CliError::ContractFindings {
+                app: environment.app.to_string(),
+                findings: of_version,
+            });
+        }
         let differing = reins.within(ANSWER, |control| server.compare_environment(environment, control))?;
         if !differing.is_empty() {
             return Err(CliError::ServerFindings { app: environment.app.to_string(), findings: differing });
@@ -54,12 +62,12 @@ impl Plan {
         }
         let findings = answers.facts.check().findings;
         let (errors, findings): (Vec<_>, Vec<_>) =
-            findings.into_iter().partition(|finding| finding.severity == Severity::Error);
+            findings.into_iter().chain(of_version).partition(|finding| finding.severity == Severity::Error);
         if !errors.is_empty() {
             return Err(CliError::ServerFindings { app: environment.app.to_string(), findings: errors });
         }
         reins.within(ANSWER, |control| server.works_in(&answers.data_directory, control))?;
-        let (delta_of, why) = kind(session, args, shelf, &answers)?;
+        let (delta_of, why) = kind(session, args, bucket, shelf, &answers)?;
         let archives = answers.facts.archive_mode.as_deref().is_some_and(|mode| mode != "off");
         Ok(Self {
             delta_of,
@@ -81,6 +89,7 @@ impl Plan {
 fn kind(
     session: &Session<'_>,
     args: &RunArgs,
+    bucket: &AppBucket,
     shelf: &AppShelf,
     answers: &Answers,
 ) -> Result<(Option<SnapshotId>, String), CliError> {
@@ -102,6 +111,7 @@ fn kind(
     });
     Ok(match choice {
         Choice::Full(why) => (None, why.to_string()),
+        Choice::Delta(full) if !bucket.opens(full)? => (None, WhyFull::OtherKey.to_string()),
         Choice::Delta(full) => (Some(full.id.clone()), format!("{} can be counted on", full.id)),
     })
 }
