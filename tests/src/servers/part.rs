@@ -7,6 +7,13 @@ pub fn versitygw() -> Option<PathBuf> {
     find("versitygw")
 }
 
+/// Where the program `wal-g` is: where `WALG_BIN` says, else as [`versitygw`]. No set-up script can install it: where it is
+/// not, nothing is missing.
+#[must_use]
+pub fn wal_g() -> Option<PathBuf> {
+    env::var_os("WALG_BIN").map(PathBuf::from).or_else(|| find("wal-g"))
+}
+
 fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let cache = env::var_os("XDG_CACHE_HOME")

@@ -397,6 +397,26 @@ fn what_the_contract_calls_wrong_is_not_pushed() {
     database.json(&["run", "--app", "shop", "--dry-run"]).expect(10).error("contract-findings");
 }
 
+/// No engine opens a chain with two keys.
+#[test]
+fn a_key_that_was_changed_begins_a_new_chain() {
+    let Some(database) = Database::in_a_directory() else { return };
+    let first = database.json(&["run", "--app", "shop"]).expect(0).row();
+    database.change_key(KEY, &KEY.replace('0', "f"));
+    let text = database.run(&["run", "--app", "shop", "--dry-run"]).expect(0).stdout;
+    assert!(
+        text.contains("would make a full of app:shop: the newest full was made with another key"),
+        "{text}"
+    );
+    let second = database.json(&["run", "--app", "shop"]).expect(0).row();
+    assert_eq!(second["kind"], "full");
+    let delta = database.json(&["run", "--app", "shop"]).expect(0).row();
+    assert_eq!(delta["kind"], "delta");
+    database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    let listed = database.json(&["list", "--app", "shop"]).expect(0).data();
+    assert_eq!((&listed[0]["id"], &listed[2]["parent"]), (&first["id"], &second["id"]));
+}
+
 #[test]
 fn a_time_limit_is_that_of_the_whole_run() {
     let Some(database) = Database::in_a_directory() else { return };

@@ -38,5 +38,6 @@ mod server_image;
 mod servers;
 mod tampering;
 mod together;
+mod walg;
 
 use harness::skipped;

@@ -276,8 +276,42 @@ impl Database {
         let path = self.path("fake-engine");
         fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-        let with =
-            format!("[contexts.default.apps.shop]\nengine = \"walrus\"\nprogram = \"{}\"\n", path.display());
+        let with = format!(
+            "\n[contexts.default.apps.shop]\nengine = \"walrus\"\nprogram = \"{}\"\n",
+            path.display()
+        );
+        self.host.edit_settings("\n[contexts.default.apps.shop]\n", &with);
+    }
+
+    /// `wal-g` as the engine of the app and in the server's `archive_command`.
+    pub(crate) fn take_wal_g(&self, program: &Path) {
+        // Where the server's user can start it.
+        let own = self.path("wal-g");
+        if fs::hard_link(program, &own).is_err() {
+            fs::copy(program, &own).unwrap();
+        }
+        let archive = self.path("archive");
+        let text = fs::read_to_string(&archive).unwrap();
+        let begins = text.find("exec ").unwrap();
+        let exec = format!("exec {} wal-push \"$1\" --config /dev/null\n", own.display());
+        fs::write(&archive, text[..begins].to_owned() + &exec).unwrap();
+        self.give(&archive);
+        self.name_engine("wal-g", &own);
+    }
+
+    /// Names an engine in the settings of the app, in the place of another one.
+    pub(crate) fn name_engine(&self, kind: &str, program: &Path) {
+        let settings = fs::read_to_string(self.host.config()).unwrap();
+        let is_named = |line: &&str| !line.starts_with("engine = ") && !line.starts_with("program = ");
+        let rest: Vec<&str> = settings.lines().filter(is_named).collect();
+        fs::write(self.host.config(), rest.join("\n") + "\n").unwrap();
+        let with = match kind {
+            "embedded" => "\n[contexts.default.apps.shop]\nengine = \"embedded\"\n".to_owned(),
+            _ => format!(
+                "\n[contexts.default.apps.shop]\nengine = \"{kind}\"\nprogram = \"{}\"\n",
+                program.display()
+            ),
+        };
         self.host.edit_settings("\n[contexts.default.apps.shop]\n", &with);
     }
 
@@ -287,6 +321,13 @@ impl Database {
         let before = fs::read_to_string(&path).unwrap();
         assert!(before.contains(from), "{from}");
         fs::write(&path, before.replace(from, to)).unwrap();
+    }
+
+    /// Another key, for the backups and for what the server archives.
+    pub(crate) fn change_key(&self, from: &str, to: &str) {
+        self.edit_env(from, to);
+        let archive = self.path("archive");
+        fs::write(&archive, fs::read_to_string(&archive).unwrap().replace(from, to)).unwrap();
     }
 
     /// Runs this program, from where the server's user can start it too.
