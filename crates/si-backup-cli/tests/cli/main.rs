@@ -22,6 +22,7 @@ mod hard_times;
 mod harness;
 mod help;
 mod interrupted;
+mod killed_restores;
 mod model;
 mod operations;
 mod output;
@@ -36,7 +37,9 @@ mod secrets;
 #[path = "../../../walg-driver/tests/docker/server_image.rs"]
 mod server_image;
 mod servers;
+mod stage;
 mod tampering;
 mod together;
+mod unguarded_calls;
 
 use harness::skipped;

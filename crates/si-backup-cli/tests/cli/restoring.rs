@@ -1,6 +1,6 @@
 //! A state into its live place: refused, restored, undone, killed, and after the loss of its host.
 
-use crate::harness::{Host, Ran, full as is_full, small};
+use crate::harness::{Host, Ran};
 use backup_contract::Checksum;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -10,10 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What restores are carried out in: not of the state.
-const OWN: &str = ".si-backup";
+pub(crate) const OWN: &str = ".si-backup";
 
 /// Everything of a context but what this software keeps there, with modes.
-fn state_of(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+pub(crate) fn state_of(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut dirs = vec![context.to_owned()];
     while let Some(dir) = dirs.pop() {
@@ -34,14 +34,14 @@ fn state_of(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
 }
 
 /// The same without the logs, to which restores append.
-fn without_logs(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+pub(crate) fn without_logs(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut found = state_of(context);
     found.retain(|path, _| path.extension().is_none_or(|ending| ending != "jsonl"));
     found
 }
 
 /// Damages a state in every way that a restore has to mend.
-fn damage(host: &Host) {
+pub(crate) fn damage(host: &Host) {
     let context = host.context();
     fs::write(context.join("targets.json"), "{\"targets\": [").unwrap();
     fs::remove_file(context.join("config.json")).unwrap();
@@ -73,7 +73,7 @@ fn unprove(host: &Host, id: &str) {
     fs::remove_dir_all(host.store().join("evidence/default/state").join(id)).unwrap();
 }
 
-fn is_shut(host: &Host) -> bool {
+pub(crate) fn is_shut(host: &Host) -> bool {
     let row = host.json(["guard", "status"]).expect(0).data()[0].clone();
     row["shut"].as_bool().unwrap()
 }
@@ -512,79 +512,4 @@ fn a_restore_is_undone_without_its_store() {
     assert_eq!(without_logs(&host.context()), before);
     fs::rename(host.path("elsewhere"), host.store()).unwrap();
     host.json(["audit", "list"]).expect(0);
-}
-
-/// Kills restores at their fail points, and finishes or undoes them: what is live is the old or the new, whole.
-#[test]
-fn a_restore_that_is_killed_anywhere_is_finished_or_undone() {
-    let mut host = Host::with(&small());
-    let id = host.back_up();
-    let context = host.context();
-    let sound = without_logs(&context);
-    damage(&host);
-    let damaged = without_logs(&context);
-    let logs = |context: &Path| -> Vec<usize> {
-        let found = state_of(context);
-        let logs = found.iter().filter(|(path, _)| path.extension().is_some_and(|ending| ending == "jsonl"));
-        logs.map(|(_, (_, bytes))| bytes.split(|byte| *byte == b'\n').count()).collect()
-    };
-    let stride = if is_full() { 1 } else { 23 };
-    let mut point = 1;
-    let mut killed = 0;
-    loop {
-        let events = logs(&context);
-        host.setenv("SI_BACKUP_FAIL_POINT", point.to_string());
-        let ran = host.run(["restore", "--state", "--from", &id, "--force"]);
-        host.unsetenv("SI_BACKUP_FAIL_POINT");
-        let is_over = ran.code.is_some();
-        if is_over {
-            ran.expect(0);
-        } else {
-            killed += 1;
-            let live = without_logs(&context);
-            let half = host.json(["guard", "status"]).expect(0).stdout;
-            if live != sound && live != damaged {
-                assert!(is_shut(&host), "at {point}: {half}");
-                host.json(["run", "--state"]).expect(11);
-                host.json(["guard", "check"]).expect(11);
-            }
-            if killed % 2 == 0 {
-                let resumed = host.run(["restore", "resume"]);
-                // 12: it was done, and killed before its checks.
-                assert!([Some(0), Some(2), Some(12)].contains(&resumed.code), "at {point}: {resumed:?}");
-            } else {
-                let undone = host.run(["restore", "undo", "--force"]);
-                assert!([Some(0), Some(2)].contains(&undone.code), "at {point}: {undone:?}");
-                if undone.code == Some(2) && is_shut(&host) {
-                    host.json(["restore", "resume"]).expect(0);
-                }
-            }
-        }
-        let live = without_logs(&context);
-        assert!(live == sound || live == damaged, "at {point}");
-        if is_shut(&host) {
-            host.json(["guard", "recheck"]).expect(0);
-        }
-        assert!(!is_shut(&host), "at {point}");
-        host.json(["audit", "verify"]).expect(0);
-        let now = logs(&context);
-        assert!(events.iter().zip(&now).all(|(before, now)| before <= now), "at {point}: {events:?} {now:?}");
-        if is_over {
-            break;
-        }
-        let _ = host.run(["restore", "confirm"]);
-        damage_again(&host, &damaged);
-        point += stride;
-    }
-    assert!(killed > 3, "it was killed at {killed} points only");
-}
-
-/// As it was damaged before, whatever has come of it.
-fn damage_again(host: &Host, damaged: &BTreeMap<PathBuf, (u32, Vec<u8>)>) {
-    for path in without_logs(&host.context()).keys().filter(|path| !damaged.contains_key(*path)) {
-        fs::remove_file(host.context().join(path)).unwrap();
-    }
-    for (path, (_, bytes)) in damaged {
-        fs::write(host.context().join(path), bytes).unwrap();
-    }
 }
