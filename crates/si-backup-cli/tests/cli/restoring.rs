@@ -500,6 +500,70 @@ fn the_sheet_alone_brings_a_lost_host_back() {
     assert!(sheet.contains(checksum) && !sheet.contains("AGE-SECRET-KEY"));
 }
 
+/// As the sheet says it, with what it names and nothing else: no program of ours, and no other of the system's.
+#[test]
+fn the_sheet_alone_brings_the_files_back_with_stock_tools() {
+    let tools = ["sh", "sha256sum", "age", "zstd", "tar", "mkdir", "cp", "ls", "tail"];
+    let place_of = |tool: &str| {
+        ["/usr/bin", "/bin"].iter().map(|dir| Path::new(dir).join(tool)).find(|path| path.exists())
+    };
+    if let Some(missing) = tools.iter().find(|tool| place_of(tool).is_none()) {
+        assert!(std::env::var_os("SI_BACKUP_REQUIRE_PARTS").is_none(), "{missing} is missing: scripts/setup");
+        return crate::skipped(&format!("{missing} is missing: scripts/setup"));
+    }
+    let (host, id) = Host::backed_up();
+    let sheet = host.run(["kit"]).expect(0).stdout;
+    let (new, identity) = lost(&host);
+    let bin = new.path("bin");
+    fs::create_dir(&bin).unwrap();
+    for tool in tools {
+        std::os::unix::fs::symlink(place_of(tool).unwrap(), bin.join(tool)).unwrap();
+    }
+    let section =
+        sheet.split("6. COMING BACK WITH STOCK TOOLS").nth(1).unwrap().split("\n7.").next().unwrap();
+    let commands: Vec<_> = section.lines().filter_map(|line| line.trim().strip_prefix("$ ")).collect();
+    assert!(commands.len() > 5 && section.matches("____").count() > 0, "{section}");
+    // The one blank is the place of the identity file.
+    let blank = commands[0].split('\'').nth(1).unwrap();
+    assert!(blank.chars().all(|it| it == '_') && !commands[1..].concat().contains(blank), "{section}");
+    let script = commands.join("\n").replace(blank, identity.to_str().unwrap());
+    let run = |script: &str, dir: &str| {
+        fs::create_dir(new.path(dir)).unwrap();
+        let mut command = std::process::Command::new(bin.join("sh"));
+        command.args(["-euc", script]).current_dir(new.path(dir));
+        Ran::of(command.env_clear().env("PATH", &bin).env("HOME", new.path("home")).output().unwrap())
+    };
+    // Other bytes are noticed before anything comes of them.
+    let bundle = host.bundle(&id);
+    let bytes = fs::read(&bundle).unwrap();
+    fs::write(&bundle, [&bytes[..], b"x"].concat()).unwrap();
+    assert_ne!(run(&script, "noticed").code, Some(0));
+    assert!(!new.state_root().exists() && !new.path("noticed/restored").exists());
+    fs::write(&bundle, &bytes).unwrap();
+
+    run(&script, "here").expect(0);
+    let (mut before, back) = (state_of(&host.context()), state_of(&new.context()));
+    // Of the optional trees nothing was taken, nor of what no backup takes.
+    before.retain(|path, _| back.contains_key(path));
+    // The run has told of itself in there, after it had read it.
+    let log = Path::new("events/audit.jsonl");
+    let (since, then) = (before.remove(log).unwrap(), back[log].clone());
+    assert!(since.0 == then.0 && since.1.starts_with(&then.1));
+    before.insert(log.to_owned(), then);
+    assert_eq!(back, before);
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(new.path("here/restored/manifest.json")).unwrap()).unwrap();
+    let files = manifest["files"].as_array().unwrap();
+    assert!(files.len() >= 10 && files.len() == back.len(), "{files:?}");
+    for file in files {
+        assert!(back.contains_key(Path::new(file["path"].as_str().unwrap())), "{file}");
+    }
+    let private = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((private(&new.context()), private(&new.context().join("events"))), (0o700, 0o700));
+    let settings = fs::read_to_string(new.path("here/restored/config.toml")).unwrap();
+    assert!(settings.ends_with(&fs::read_to_string(host.config()).unwrap()), "{settings}");
+}
+
 #[test]
 fn a_restore_is_undone_without_its_store() {
     let (host, _) = Host::backed_up();
