@@ -17,6 +17,7 @@ mod databases;
 mod docker;
 mod extracting;
 mod extracting_databases;
+mod faulty_restores;
 mod git;
 mod hard_times;
 mod harness;
