@@ -181,7 +181,7 @@ impl Handle {
     /// Opens the file `name` to hold a lock on it; made if it is missing.
     pub(crate) fn lock_file(&self, name: &str) -> Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        sys::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR)
+        step("create", || sys::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR))
             .map(File::from)
             .map_err(failed("open", self.path.join(name)))
     }
@@ -205,7 +205,7 @@ impl Handle {
 
     /// [`Handle::publish_new`] by a hard link.
     pub(crate) fn publish_link(&self, name: &str, target: &Self, to: &OsStr) -> Result<bool> {
-        match sys::linkat(&self.fd, name, &target.fd, to, AtFlags::empty()) {
+        match step("link", || sys::linkat(&self.fd, name, &target.fd, to, AtFlags::empty())) {
             // If the first name stays, it is a leftover that is swept; the object is there.
             Ok(()) => {
                 let _ = self.remove(name);
@@ -234,7 +234,7 @@ impl Handle {
 
     /// Removes the directory `name` if it is empty; whether it did.
     pub(crate) fn remove_if_empty(&self, name: &str) -> bool {
-        sys::unlinkat(&self.fd, name, AtFlags::REMOVEDIR).is_ok()
+        step("rmdir", || sys::unlinkat(&self.fd, name, AtFlags::REMOVEDIR)).is_ok()
     }
 
     /// Makes the names in this directory durable.

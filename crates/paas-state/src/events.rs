@@ -1,5 +1,6 @@
 use crate::layout::AUDIT_LOG;
 use crate::{ContextDir, Error, Result};
+use backup_store::fail_point::step;
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{DirBuilder, DirBuilderExt, OpenOptions, OpenOptionsExt};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -82,14 +83,14 @@ pub fn append_event(context: &ContextDir, event: &Event) -> Result<()> {
     let io = |operation| move |e| context.io(operation, AUDIT_LOG, e);
     let mut private = DirBuilder::new();
     private.mode(0o700);
-    match context.dir().create_dir_with("events", &private) {
+    match step("mkdir", || context.dir().create_dir_with("events", &private)) {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(io("create the directory of")(e)),
         _ => {}
     }
     let dir = context.dir().open_dir_nofollow("events").map_err(io("open the directory of"))?;
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).mode(0o600).follow(FollowSymlinks::No).nonblock(true);
-    let mut file = dir.open_with("audit.jsonl", &options).map_err(io("open"))?;
+    let mut file = step("create", || dir.open_with("audit.jsonl", &options)).map_err(io("open"))?;
     let mut line = serde_json::to_vec(event)
         .map_err(|e| Error::Malformed { what: "event".into(), reason: e.to_string() })?;
     line.push(b'\n');
@@ -99,7 +100,8 @@ pub fn append_event(context: &ContextDir, event: &Event) -> Result<()> {
             line.insert(0, b'\n');
         }
     }
-    file.write_all(&line).and_then(|()| file.sync_all()).map_err(io("append to"))
+    step("append", || file.write_all(&line)).map_err(io("append to"))?;
+    step("fsync", || file.sync_all()).map_err(io("append to"))
 }
 
 /// The newest `limit` events of all three logs of a context, newest last. Lines that are no event are passed over.

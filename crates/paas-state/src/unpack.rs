@@ -1,6 +1,7 @@
 use crate::open::Sink;
 use crate::{Error, Manifest, Result, StatePath};
 use backup_contract::SnapshotId;
+use backup_store::fail_point::step;
 use backup_store::{durable, outside_git_work_tree};
 use cap_fs_ext::{DirExt, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
@@ -59,7 +60,7 @@ impl StagedTree {
             let path = path.to_owned();
             move |source| Error::Io { operation, path, source }
         };
-        match std::fs::rename(&staging.path, &staging.target) {
+        match step("rename", || std::fs::rename(&staging.path, &staging.target)) {
             Ok(()) => {}
             // rename(2) replaces an empty directory, and nothing else.
             Err(e)
@@ -146,7 +147,7 @@ impl Staging {
         let path = parent.join(&hidden);
         let mut private = DirBuilder::new();
         private.mode(0o700);
-        above.create_dir_with(&hidden, &private).map_err(io("create", &path))?;
+        step("mkdir", || above.create_dir_with(&hidden, &private)).map_err(io("create", &path))?;
         let dir = above.open_dir_nofollow(&hidden).map_err(io("open", &path))?;
         Ok(Self {
             path,
@@ -289,7 +290,7 @@ impl Drop for Staging {
     fn drop(&mut self) {
         if !self.published {
             // Nothing can be said from here; what stays is hidden, private and named after this software.
-            let _ = std::fs::remove_dir_all(&self.path);
+            let _ = step("remove", || std::fs::remove_dir_all(&self.path));
         }
     }
 }

@@ -1,6 +1,7 @@
 use crate::CliError;
 use crate::world::World;
 use backup_contract::ContextName;
+use backup_store::fail_point::step;
 use backup_store::{Observation, durable, outside_git_work_tree};
 use restore_guard::{Trail, WriterId, WriterKey};
 use serde::{Deserialize, Serialize};
@@ -131,7 +132,7 @@ impl Home {
         let path = self.observation_path(lease);
         if *observation == Observation::new() {
             // Nothing to remember; a file that is not there says the same.
-            let _ = std::fs::remove_file(path);
+            let _ = step("unlink", || std::fs::remove_file(path));
             return Ok(());
         }
         let seen = Seen { boot_id: world.boot_id.clone(), observation: observation.clone() };
@@ -157,8 +158,9 @@ impl HomeLock {
     /// [`CliError::Io`]; [`CliError::Interrupted`].
     pub fn take(path: &Path, wait: Duration, world: &World) -> Result<Option<Self>, CliError> {
         let io = |source| CliError::Io { operation: "lock", path: path.to_owned(), source };
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = step("create", || options.open(path)).map_err(io)?;
         let began = world.clock.monotonic();
         loop {
             match file.try_lock() {

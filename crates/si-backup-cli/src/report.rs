@@ -206,10 +206,27 @@ pub(crate) fn finding_lines(findings: &[Finding]) -> String {
     text
 }
 
+/// A word as a shell takes it.
+pub(crate) fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use backup_contract::Place;
+
+    #[test]
+    fn a_word_is_one_for_a_shell() {
+        assert_eq!(shell_word("/usr/lib/postgresql/15/bin/pg_ctl"), "/usr/lib/postgresql/15/bin/pg_ctl");
+        assert_eq!(shell_word("/srv/it's $here"), r"'/srv/it'\''s $here'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn what_others_have_named_steers_no_terminal() {

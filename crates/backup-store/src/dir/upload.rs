@@ -1,5 +1,6 @@
 use super::DirStore;
 use super::tree::{descend_or_make, meta, split, sync_up};
+use crate::fail_point::step;
 use crate::handle::{Child, Handle, Kind, failed, found};
 use crate::temp::Temp;
 use crate::{Digest, Error, Key, Lock, PutOptions, Result, Stored, Upload, random};
@@ -42,7 +43,7 @@ impl<'a> DirUpload<'a> {
     }
 
     fn write_out(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.temp.file().write_all(bytes).map_err(|error| {
+        step("write", || self.temp.file().write_all(bytes)).map_err(|error| {
             self.failed = Some(error.kind());
             failed("write", self.temp.path())(error).into_io()
         })
@@ -60,12 +61,13 @@ impl<'a> DirUpload<'a> {
     fn stamp(&self) -> Result<()> {
         let path = self.temp.path();
         let private = Permissions::from_mode(0o600);
-        self.temp.file().set_permissions(private).map_err(failed("set the mode of", &path))?;
+        step("chmod", || self.temp.file().set_permissions(private))
+            .map_err(failed("set the mode of", &path))?;
         let (seconds, _) = found(self.temp.file(), &path)?.modified;
         let fraction = Duration::from_nanos(random::bits()? % 1_000_000_000);
         let second = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
         let times = FileTimes::new().set_modified(std::time::UNIX_EPOCH + second + fraction);
-        self.temp.file().set_times(times).map_err(failed("set the time of", path))
+        step("utimes", || self.temp.file().set_times(times)).map_err(failed("set the time of", path))
     }
 
     /// Publishes under the store's mutex; the lock is on disk before the object is visible.
@@ -144,7 +146,7 @@ impl Upload for DirUpload<'_> {
         }
         self.drain().map_err(|error| Error::from_io(error, "write", self.temp.path()))?;
         self.stamp()?;
-        self.temp.file().sync_all().map_err(failed("sync", self.temp.path()))?;
+        step("fsync", || self.temp.file().sync_all()).map_err(failed("sync", self.temp.path()))?;
         self.publish()
     }
 }

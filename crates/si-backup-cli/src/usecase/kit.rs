@@ -1,8 +1,8 @@
 use crate::args::KitArgs;
-use crate::report::row;
+use crate::report::{row, shell_word};
 use crate::view::{self, KitRow};
 use crate::{CliError, Judge, Report, Session, Shelf};
-use backup_contract::Level;
+use backup_contract::{Level, SnapshotId};
 use backup_store::{durable, outside_git_work_tree};
 use paas_state::OptionalTree;
 use restore_guard::TrustedWriters;
@@ -77,7 +77,8 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
         .take(3)
         .collect();
     // The digest to compare with is printed for proved ones only.
-    let newest = proved.first().map_or("<id>".to_owned(), |(snapshot, _)| snapshot.id.to_string());
+    let proved_newest = proved.first().map(|(snapshot, _)| snapshot.id.clone());
+    let newest = proved_newest.as_ref().map_or("<id>".to_owned(), ToString::to_string);
     let mut proved: Vec<_> = proved
         .into_iter()
         .map(|(snapshot, (level, _))| {
@@ -97,15 +98,8 @@ fn sheet(session: &Session<'_>) -> Result<String, CliError> {
     section("4. THE NEWEST PROVED SNAPSHOTS", proved);
     section("5. COMING BACK WITH SI-BACKUP, on an empty machine", coming_back(session, &trusted, &newest)?);
     section(
-        "6. COMING BACK WITH STOCK TOOLS (age, zstd, tar)",
-        vec![
-            format!("bundle='<store>/state/{context}/{newest}/bundle.tar.zst.age'"),
-            "sha256sum \"$bundle\"                    # compare with section 4".into(),
-            "mkdir restored && age -d -i IDENTITY \"$bundle\" | zstd -d | tar -x -C restored".into(),
-            "The files of the context are in restored/context, their digests in restored/manifest.json."
-                .into(),
-            format!("The settings: age -d -i IDENTITY '<store>/settings/{context}/<newest>.toml.age'"),
-        ],
+        "6. COMING BACK WITH STOCK TOOLS (sh, sha256sum, age, zstd, tar): fill in the blanks, then what is behind each $",
+        with_stock_tools(session, &shelf, proved_newest.as_ref())?,
     );
     section(
         "7. WHAT IS NOT IN THE BACKUPS",
@@ -128,12 +122,13 @@ fn coming_back(
     let settings = session.store_settings()?;
     let reach = [("--endpoint", &settings.endpoint), ("--region", &settings.region)]
         .into_iter()
-        .filter_map(|(option, value)| Some(format!(" {option} '{}'", value.as_ref()?)))
+        .filter_map(|(option, value)| Some(format!(" {option} {}", shell_word(value.as_ref()?))))
         .collect::<String>();
     let url = &settings.url;
     Ok(vec![
         format!(
-            "si-backup --context {context} init --recover --store '{url}'{reach} --identity IDENTITY{trust}"
+            "si-backup --context {context} init --recover --store {}{reach} --identity IDENTITY{trust}",
+            shell_word(url)
         ),
         format!("si-backup --context {context} restore --state --from LATEST --force"),
         format!("or, by the checksum of section 4: --from {newest} --checksum sha256:..."),
@@ -143,4 +138,60 @@ fn coming_back(
         "A bucket's credentials, and the file with its certificate authority, come from where they are kept."
             .into(),
     ])
+}
+
+/// What a shell needs to bring the files back without this program. What is to be filled in is a blank.
+fn with_stock_tools(
+    session: &Session<'_>,
+    shelf: &Shelf<'_>,
+    newest: Option<&SnapshotId>,
+) -> Result<Vec<String>, CliError> {
+    const BLANK: &str = "______________________";
+    let context = &session.context;
+    let settings = session.store_settings()?;
+    let store = match (settings.url.strip_prefix("file://"), &settings.endpoint) {
+        (Some(path), _) => format!("store={}", shell_word(path)),
+        (None, Some(endpoint)) => format!(
+            "store='{BLANK}'   # a copy of the bucket: aws s3 sync --endpoint-url {} {} DIRECTORY",
+            shell_word(endpoint),
+            shell_word(&settings.url)
+        ),
+        (None, None) => {
+            format!(
+                "store='{BLANK}'   # a copy of the bucket: aws s3 sync {} DIRECTORY",
+                shell_word(&settings.url)
+            )
+        }
+    };
+    let root = session.state_root();
+    let root = match session.world.home().ok().and_then(|home| root.strip_prefix(home).ok()) {
+        Some(below) => format!("\"$HOME\"/{}", shell_word(&below.display().to_string())),
+        None => shell_word(&root.display().to_string()),
+    };
+    let Some(id) = newest else {
+        return Ok(vec!["of a snapshot of section 4, once there is one".into()]);
+    };
+    let checksum = shelf.snapshots().iter().find(|snapshot| snapshot.id == *id).and_then(|it| it.checksum);
+    let digest = checksum.map(|checksum| checksum.to_hex()).unwrap_or_default();
+    let commands = [
+        format!("identity='{BLANK}'   # an identity file of section 2"),
+        store,
+        format!("context={root}/contexts/{context}"),
+        format!("bundle=\"$store\"/state/{context}/{id}/bundle.tar.zst.age"),
+        "umask 077".into(),
+        format!("echo \"{digest}  $bundle\" | sha256sum -c"),
+        "mkdir restored && age -d -i \"$identity\" \"$bundle\" | zstd -d | tar -x --no-same-owner -C restored"
+            .into(),
+        "mkdir -p \"$context\" && cp -Rp restored/context/. \"$context\"".into(),
+        format!(
+            "age -d -i \"$identity\" \"$(ls \"$store\"/settings/{context}/*.toml.age | tail -n 1)\" > restored/config.toml"
+        ),
+    ];
+    let mut lines: Vec<_> = commands.into_iter().map(|command| format!("$ {command}")).collect();
+    lines.push("What each file must be is in restored/manifest.json.".into());
+    lines.push(
+        "restored/config.toml are the settings. Who wrote them is not checked this way: read them first."
+            .into(),
+    );
+    Ok(lines)
 }

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use si_backup_cli::{Interrupts, World};
 use si_backup_tests::StateSpec;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
@@ -36,6 +36,8 @@ pub(crate) const NOON: &str = "2026-11-23T12:00:00Z";
 pub(crate) struct Host {
     root: TempDir,
     env: BTreeMap<OsString, OsString>,
+    /// Whether the program is run as a user whom file permissions bind.
+    is_bound: Cell<bool>,
 }
 
 /// What a run of the program came to.
@@ -60,12 +62,22 @@ pub(crate) fn big() -> StateSpec {
 impl Host {
     /// A home without anything in it, and an empty directory for the store.
     pub(crate) fn bare() -> Self {
-        let root = tempfile::Builder::new().prefix("si-backup-cli-").tempdir_in("/tmp").unwrap();
+        Self::bare_in("/tmp")
+    }
+
+    /// The same in memory where there is some: for what a disk makes slower, and nothing else.
+    pub(crate) fn bare_in_memory() -> Self {
+        let memory = "/dev/shm";
+        Self::bare_in(if Path::new(memory).is_dir() { memory } else { "/tmp" })
+    }
+
+    fn bare_in(dir: &str) -> Self {
+        let root = tempfile::Builder::new().prefix("si-backup-cli-").tempdir_in(dir).unwrap();
         for dir in ["home", "store"] {
             fs::create_dir(root.path().join(dir)).unwrap();
         }
         let env = [("HOME", root.path().join("home").into_os_string()), ("PATH", "/usr/bin:/bin".into())];
-        Self { env: env.map(|(name, value)| (name.into(), value)).into(), root }
+        Self { env: env.map(|(name, value)| (name.into(), value)).into(), root, is_bound: Cell::new(false) }
     }
 
     /// With a generated state of si.
@@ -164,7 +176,9 @@ impl Host {
 
     /// The program, not yet started.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        self.command_of(env!("CARGO_BIN_EXE_si-backup").as_ref(), args)
+        let program =
+            if self.is_bound.get() { self.program() } else { env!("CARGO_BIN_EXE_si-backup").into() };
+        self.command_of(&program, args)
     }
 
     /// A line of a shell, which finds the program by its name.
@@ -178,7 +192,30 @@ impl Host {
     fn command_of<A: AsRef<OsStr>>(&self, program: &Path, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(program);
         command.args(args).env_clear().envs(&self.env).current_dir(self.root()).stdin(Stdio::null());
+        if self.is_bound.get() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
         command
+    }
+
+    /// Gives everything away to a user whom file permissions bind, as whom the program is run from now on.
+    pub(crate) fn bind(&self) {
+        if !rustix::process::getuid().is_root() {
+            return;
+        }
+        // The directory that the program was built in may be closed to others.
+        let program = self.program();
+        if !program.exists() {
+            fs::copy(env!("CARGO_BIN_EXE_si-backup"), &program).unwrap();
+            fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        }
+        give_away(self.root(), NOBODY);
+        self.is_bound.set(true);
+    }
+
+    /// A copy of the program, for a user who may not enter the directory of the one that was built.
+    fn program(&self) -> PathBuf {
+        self.path("si-backup")
     }
 
     /// Runs the program to its end.
@@ -195,23 +232,15 @@ impl Host {
 
     /// Runs it as a user whom file permissions bind.
     pub(crate) fn run_unprivileged<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Ran {
-        if !rustix::process::getuid().is_root() {
-            return self.run(args);
-        }
-        // The directory that the program was built in may be closed to others.
-        let program = self.path("si-backup");
-        if !program.exists() {
-            fs::copy(env!("CARGO_BIN_EXE_si-backup"), &program).unwrap();
-            fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
-        }
-        give_away(self.root(), NOBODY);
-        Ran::of(self.command_of(&program, args).uid(NOBODY).gid(NOBODY).output().unwrap())
+        self.bind();
+        let ran = self.run(args);
+        self.is_bound.set(false);
+        ran
     }
 
     /// Starts the program; it is killed when this is dropped.
     pub(crate) fn start<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Running {
-        let mut command = self.command(args);
-        Running(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+        Running::start(&mut self.command(args))
     }
 
     /// Runs the library with a clock that says `now` and stands still, on a host and for a user with fixed names.
@@ -268,10 +297,11 @@ impl Host {
 
     /// The text with everything that differs from run to run replaced by something as wide.
     pub(crate) fn redact(&self, text: &str) -> String {
-        const RULES: [(&str, &str); 6] = [
+        const RULES: [(&str, &str); 7] = [
             (r"(state-\d{8}T\d{6}Z-)[0-9a-f]{8}", "${1}xxxxxxxx"),
             (r"(-(?:passed|failed)-)[0-9a-z]+\.json", "${1}x.json"),
             (r"sha256:[0-9a-f]{64}", "sha256:[digest]"),
+            (r"\b[0-9a-f]{64}\b", "[digest]"),
             (r"age1[0-9a-z]{58}", "age1[recipient]"),
             (r"ed25519:[A-Za-z0-9+/]{43}=", "ed25519:[key]"),
             (r"\b[0-9a-f]{32}\b", "[random id]"),
@@ -367,6 +397,10 @@ impl Ran {
 pub(crate) struct Running(Option<Child>);
 
 impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+    }
+
     fn child(&mut self) -> &mut Child {
         self.0.as_mut().unwrap()
     }

@@ -4,6 +4,7 @@
 
 mod apps;
 mod bad_input;
+mod beside_si;
 mod bucket;
 mod clock;
 mod commands;
@@ -17,11 +18,14 @@ mod databases;
 mod docker;
 mod extracting;
 mod extracting_databases;
+mod faulty_restores;
 mod git;
 mod hard_times;
 mod harness;
 mod help;
 mod interrupted;
+mod killed_restores;
+mod majors;
 mod model;
 mod operations;
 mod output;
@@ -36,8 +40,10 @@ mod secrets;
 #[path = "../../../walg-driver/tests/docker/server_image.rs"]
 mod server_image;
 mod servers;
+mod stage;
 mod tampering;
 mod together;
+mod unguarded_calls;
 mod walg;
 
 use harness::skipped;

@@ -66,7 +66,9 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let host = Host::with(&small());
+        let host = Host::bare_in_memory();
+        small().write(&host.state_root(), "default").unwrap();
+        host.run(["init", "--store", &host.store_url()]).expect(0);
         let app = format!(
             "\n[contexts.default.apps.shop]\nenv_file = \"/etc/si/shop.env\"\nrunner = {{ kind = \"local\", pgdata = \"/x\" }}\n\
              checks = [{{ name = \"smoke\", command = [\"test\", \"-e\", \"{}\"], when = \"open\", attempts = 1 }}]\n",

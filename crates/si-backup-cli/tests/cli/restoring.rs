@@ -1,6 +1,6 @@
 //! A state into its live place: refused, restored, undone, killed, and after the loss of its host.
 
-use crate::harness::{Host, Ran, full as is_full, small};
+use crate::harness::{Host, Ran};
 use backup_contract::Checksum;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -10,10 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// What restores are carried out in: not of the state.
-const OWN: &str = ".si-backup";
+pub(crate) const OWN: &str = ".si-backup";
 
 /// Everything of a context but what this software keeps there, with modes.
-fn state_of(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+pub(crate) fn state_of(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     let mut dirs = vec![context.to_owned()];
     while let Some(dir) = dirs.pop() {
@@ -34,14 +34,14 @@ fn state_of(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
 }
 
 /// The same without the logs, to which restores append.
-fn without_logs(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+pub(crate) fn without_logs(context: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     let mut found = state_of(context);
     found.retain(|path, _| path.extension().is_none_or(|ending| ending != "jsonl"));
     found
 }
 
 /// Damages a state in every way that a restore has to mend.
-fn damage(host: &Host) {
+pub(crate) fn damage(host: &Host) {
     let context = host.context();
     fs::write(context.join("targets.json"), "{\"targets\": [").unwrap();
     fs::remove_file(context.join("config.json")).unwrap();
@@ -73,7 +73,7 @@ fn unprove(host: &Host, id: &str) {
     fs::remove_dir_all(host.store().join("evidence/default/state").join(id)).unwrap();
 }
 
-fn is_shut(host: &Host) -> bool {
+pub(crate) fn is_shut(host: &Host) -> bool {
     let row = host.json(["guard", "status"]).expect(0).data()[0].clone();
     row["shut"].as_bool().unwrap()
 }
@@ -500,6 +500,70 @@ fn the_sheet_alone_brings_a_lost_host_back() {
     assert!(sheet.contains(checksum) && !sheet.contains("AGE-SECRET-KEY"));
 }
 
+/// As the sheet says it, with what it names and nothing else: no program of ours, and no other of the system's.
+#[test]
+fn the_sheet_alone_brings_the_files_back_with_stock_tools() {
+    let tools = ["sh", "sha256sum", "age", "zstd", "tar", "mkdir", "cp", "ls", "tail"];
+    let place_of = |tool: &str| {
+        ["/usr/bin", "/bin"].iter().map(|dir| Path::new(dir).join(tool)).find(|path| path.exists())
+    };
+    if let Some(missing) = tools.iter().find(|tool| place_of(tool).is_none()) {
+        assert!(std::env::var_os("SI_BACKUP_REQUIRE_PARTS").is_none(), "{missing} is missing: scripts/setup");
+        return crate::skipped(&format!("{missing} is missing: scripts/setup"));
+    }
+    let (host, id) = Host::backed_up();
+    let sheet = host.run(["kit"]).expect(0).stdout;
+    let (new, identity) = lost(&host);
+    let bin = new.path("bin");
+    fs::create_dir(&bin).unwrap();
+    for tool in tools {
+        std::os::unix::fs::symlink(place_of(tool).unwrap(), bin.join(tool)).unwrap();
+    }
+    let section =
+        sheet.split("6. COMING BACK WITH STOCK TOOLS").nth(1).unwrap().split("\n7.").next().unwrap();
+    let commands: Vec<_> = section.lines().filter_map(|line| line.trim().strip_prefix("$ ")).collect();
+    assert!(commands.len() > 5 && section.matches("____").count() > 0, "{section}");
+    // The one blank is the place of the identity file.
+    let blank = commands[0].split('\'').nth(1).unwrap();
+    assert!(blank.chars().all(|it| it == '_') && !commands[1..].concat().contains(blank), "{section}");
+    let script = commands.join("\n").replace(blank, identity.to_str().unwrap());
+    let run = |script: &str, dir: &str| {
+        fs::create_dir(new.path(dir)).unwrap();
+        let mut command = std::process::Command::new(bin.join("sh"));
+        command.args(["-euc", script]).current_dir(new.path(dir));
+        Ran::of(command.env_clear().env("PATH", &bin).env("HOME", new.path("home")).output().unwrap())
+    };
+    // Other bytes are noticed before anything comes of them.
+    let bundle = host.bundle(&id);
+    let bytes = fs::read(&bundle).unwrap();
+    fs::write(&bundle, [&bytes[..], b"x"].concat()).unwrap();
+    assert_ne!(run(&script, "noticed").code, Some(0));
+    assert!(!new.state_root().exists() && !new.path("noticed/restored").exists());
+    fs::write(&bundle, &bytes).unwrap();
+
+    run(&script, "here").expect(0);
+    let (mut before, back) = (state_of(&host.context()), state_of(&new.context()));
+    // Of the optional trees nothing was taken, nor of what no backup takes.
+    before.retain(|path, _| back.contains_key(path));
+    // The run has told of itself in there, after it had read it.
+    let log = Path::new("events/audit.jsonl");
+    let (since, then) = (before.remove(log).unwrap(), back[log].clone());
+    assert!(since.0 == then.0 && since.1.starts_with(&then.1));
+    before.insert(log.to_owned(), then);
+    assert_eq!(back, before);
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(new.path("here/restored/manifest.json")).unwrap()).unwrap();
+    let files = manifest["files"].as_array().unwrap();
+    assert!(files.len() >= 10 && files.len() == back.len(), "{files:?}");
+    for file in files {
+        assert!(back.contains_key(Path::new(file["path"].as_str().unwrap())), "{file}");
+    }
+    let private = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((private(&new.context()), private(&new.context().join("events"))), (0o700, 0o700));
+    let settings = fs::read_to_string(new.path("here/restored/config.toml")).unwrap();
+    assert!(settings.ends_with(&fs::read_to_string(host.config()).unwrap()), "{settings}");
+}
+
 #[test]
 fn a_restore_is_undone_without_its_store() {
     let (host, _) = Host::backed_up();
@@ -512,79 +576,4 @@ fn a_restore_is_undone_without_its_store() {
     assert_eq!(without_logs(&host.context()), before);
     fs::rename(host.path("elsewhere"), host.store()).unwrap();
     host.json(["audit", "list"]).expect(0);
-}
-
-/// Kills restores at their fail points, and finishes or undoes them: what is live is the old or the new, whole.
-#[test]
-fn a_restore_that_is_killed_anywhere_is_finished_or_undone() {
-    let mut host = Host::with(&small());
-    let id = host.back_up();
-    let context = host.context();
-    let sound = without_logs(&context);
-    damage(&host);
-    let damaged = without_logs(&context);
-    let logs = |context: &Path| -> Vec<usize> {
-        let found = state_of(context);
-        let logs = found.iter().filter(|(path, _)| path.extension().is_some_and(|ending| ending == "jsonl"));
-        logs.map(|(_, (_, bytes))| bytes.split(|byte| *byte == b'\n').count()).collect()
-    };
-    let stride = if is_full() { 1 } else { 23 };
-    let mut point = 1;
-    let mut killed = 0;
-    loop {
-        let events = logs(&context);
-        host.setenv("SI_BACKUP_FAIL_POINT", point.to_string());
-        let ran = host.run(["restore", "--state", "--from", &id, "--force"]);
-        host.unsetenv("SI_BACKUP_FAIL_POINT");
-        let is_over = ran.code.is_some();
-        if is_over {
-            ran.expect(0);
-        } else {
-            killed += 1;
-            let live = without_logs(&context);
-            let half = host.json(["guard", "status"]).expect(0).stdout;
-            if live != sound && live != damaged {
-                assert!(is_shut(&host), "at {point}: {half}");
-                host.json(["run", "--state"]).expect(11);
-                host.json(["guard", "check"]).expect(11);
-            }
-            if killed % 2 == 0 {
-                let resumed = host.run(["restore", "resume"]);
-                // 12: it was done, and killed before its checks.
-                assert!([Some(0), Some(2), Some(12)].contains(&resumed.code), "at {point}: {resumed:?}");
-            } else {
-                let undone = host.run(["restore", "undo", "--force"]);
-                assert!([Some(0), Some(2)].contains(&undone.code), "at {point}: {undone:?}");
-                if undone.code == Some(2) && is_shut(&host) {
-                    host.json(["restore", "resume"]).expect(0);
-                }
-            }
-        }
-        let live = without_logs(&context);
-        assert!(live == sound || live == damaged, "at {point}");
-        if is_shut(&host) {
-            host.json(["guard", "recheck"]).expect(0);
-        }
-        assert!(!is_shut(&host), "at {point}");
-        host.json(["audit", "verify"]).expect(0);
-        let now = logs(&context);
-        assert!(events.iter().zip(&now).all(|(before, now)| before <= now), "at {point}: {events:?} {now:?}");
-        if is_over {
-            break;
-        }
-        let _ = host.run(["restore", "confirm"]);
-        damage_again(&host, &damaged);
-        point += stride;
-    }
-    assert!(killed > 3, "it was killed at {killed} points only");
-}
-
-/// As it was damaged before, whatever has come of it.
-fn damage_again(host: &Host, damaged: &BTreeMap<PathBuf, (u32, Vec<u8>)>) {
-    for path in without_logs(&host.context()).keys().filter(|path| !damaged.contains_key(*path)) {
-        fs::remove_file(host.context().join(path)).unwrap();
-    }
-    for (path, (_, bytes)) in damaged {
-        fs::write(host.context().join(path), bytes).unwrap();
-    }
 }

@@ -1,7 +1,7 @@
 use super::prove::{AT_ONCE, told};
 use super::rehearse::{LIMITS, readable_key, server_user, unpacker};
 use crate::args::ExtractArgs;
-use crate::report::{message_of, row};
+use crate::report::{message_of, row, shell_word};
 use crate::shelf::reference;
 use crate::view::{self, ExtractRow, ExtractedServerRow};
 use crate::{AppBucket, AppEnvironment, AppShelf, CliError, Report, Session, metered};
@@ -223,32 +223,11 @@ fn text(snapshot: &Snapshot, view: &ExtractRow, server: &ExtractedServerRow, unt
     for note in &server.notes {
         let _ = writeln!(text, "note: {note}");
     }
-    let words: Vec<_> = server.start.iter().map(|word| quoted(word)).collect();
-    let sudo = server.run_as.as_ref().map_or_else(String::new, |name| format!("sudo -u {} ", quoted(name)));
+    let words: Vec<_> = server.start.iter().map(|word| shell_word(word)).collect();
+    let sudo =
+        server.run_as.as_ref().map_or_else(String::new, |name| format!("sudo -u {} ", shell_word(name)));
     let _ = writeln!(text, "start it: {sudo}{}", words.join(" "));
     text += "it may answer before it has recovered: 'select pg_is_in_recovery()' is false once it has\n";
     text += "it archives nothing: give it an archive of its own before 'archive_mode' is set to on\n";
     text
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:@+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_is_one_for_a_shell() {
-        assert_eq!(quoted("/usr/lib/postgresql/15/bin/pg_ctl"), "/usr/lib/postgresql/15/bin/pg_ctl");
-        assert_eq!(quoted("/srv/it's $here"), r"'/srv/it'\''s $here'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -1,5 +1,6 @@
 use crate::{CliError, Session};
 use backup_store::durable;
+use backup_store::fail_point::step;
 use std::path::PathBuf;
 
 /// The directories of a context that was not there, empty: what is restored comes into them. Dropped, they are gone again
@@ -33,7 +34,7 @@ impl Drop for EmptyContext {
     fn drop(&mut self) {
         for dir in &self.made {
             // One that somebody has put something into stays.
-            if std::fs::remove_dir(dir).is_err() {
+            if step("rmdir", || std::fs::remove_dir(dir)).is_err() {
                 break;
             }
         }

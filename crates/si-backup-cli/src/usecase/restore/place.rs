@@ -1,5 +1,7 @@
 use crate::{CliError, Session};
 use backup_contract::Subject;
+use backup_store::durable;
+use backup_store::fail_point::step;
 use paas_state::{ContextDir, OWN_DIRECTORY};
 use restore_guard::{Journal, MutationLock, Pending, Phase};
 use std::ffi::OsStr;
@@ -44,15 +46,18 @@ impl LivePlace {
         self.own.join("restore").join("state.incoming")
     }
 
-    /// What restores that were killed before their first change have left.
+    /// What restores that were killed have left, of which no journal knows.
     pub(in crate::usecase) fn leftovers(&self) -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(self.own.join("restore")) else { return Vec::new() };
         let is_ours = |name: &OsStr| {
-            let name = name.to_string_lossy();
-            name == "state.incoming" || name.starts_with(".state.incoming.si-backup-")
+            let text = name.to_string_lossy();
+            text == "state.incoming"
+                || text.starts_with(".state.incoming.si-backup-")
+                // Of the mutation lock, which nobody shuts but who is alone at work here.
+                || durable::is_temporary(name)
         };
-        let paths = entries.filter_map(|entry| entry.ok().filter(|entry| is_ours(&entry.file_name())));
-        paths.map(|entry| entry.path()).collect()
+        let dirs = [self.own.clone(), self.own.join("restore")];
+        let entries = dirs.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
+        entries.filter(|entry| is_ours(&entry.file_name())).map(|entry| entry.path()).collect()
     }
 
     /// Removes them. Nothing that a journal knows of is among them.
@@ -61,11 +66,9 @@ impl LivePlace {
     /// [`CliError::Io`].
     pub(in crate::usecase) fn sweep(&self) -> Result<(), CliError> {
         for path in self.leftovers() {
-            std::fs::remove_dir_all(&path).map_err(|source| CliError::Io {
-                operation: "remove",
-                path,
-                source,
-            })?;
+            let is_dir = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+            let remove = || if is_dir { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+            step("remove", remove).map_err(|source| CliError::Io { operation: "remove", path, source })?;
         }
         Ok(())
     }

@@ -56,14 +56,19 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
         let Some(pending) = place.journal().pending()? else {
             return nothing_was_changed(session, &place, store, COMMAND);
         };
-        if let Some(report) = is_done(session, &place, &pending, COMMAND)? {
+        if let Some(report) = is_done(session, &place, store, &pending, COMMAND)? {
             return Ok(report);
         }
         let entry = |outcome| about(session, Action::RestoreResume, outcome, &pending.grant);
         session.record(&entry(ActOutcome::Announced).detail("phase", pending.phase.word()), store)?;
         // Somebody may have opened it, or it was never shut again for an undo that was killed.
-        let resumed =
-            behind_the_lock(session, &place, store, &pending, || place.journal().resume(session.now()));
+        let go_on = || place.journal().resume(session.now());
+        let resumed = if pending.phase == Phase::Dropping {
+            // What is live stays as it is.
+            go_on().map_err(|e| session.explain(e.into()))
+        } else {
+            behind_the_lock(session, &place, store, &pending, go_on)
+        };
         let resumed = resumed.inspect_err(|error| session.record_failure(entry, error, store))?;
         session.record(&entry(ActOutcome::Done), store)?;
         let mut view = row_of(session, &place, &pending, "resumed");
@@ -95,7 +100,10 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
                 let text = text + &finding_lines(&undone.findings) + &standing_line(&place)?;
                 Ok(Report::new(COMMAND, vec![row(&view)], text))
             }
-            Resumed::Confirmed => Ok(Report::new(COMMAND, vec![row(&view)], text)),
+            Resumed::Confirmed => {
+                place.sweep()?;
+                Ok(Report::new(COMMAND, vec![row(&view)], text))
+            }
         }
     })
 }
@@ -104,9 +112,14 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
 fn is_done(
     session: &Session<'_>,
     place: &LivePlace,
+    store: Option<&dyn Store>,
     pending: &Pending,
     command: &'static str,
 ) -> Result<Option<Report>, CliError> {
+    if pending.phase == Phase::Undone {
+        // Killed before it had opened the lock, which nothing else would open any more.
+        undone_now(session, place, store, pending)?;
+    }
     let is_shut = place.lock().standing(&Subject::State)?.is_shut();
     let (text, error) = match pending.phase {
         Phase::Moved if is_shut => (
@@ -215,9 +228,14 @@ pub(super) fn undo(session: &Session<'_>, args: &UndoArgs) -> Result<Report, Cli
             return Err(restore_guard::Error::NoRestore(place.journal().path().to_owned()).into());
         };
         if pending.phase == Phase::Undone
-            && let Some(report) = is_done(session, &place, &pending, COMMAND)?
+            && let Some(report) = is_done(session, &place, store, &pending, COMMAND)?
         {
             return Ok(report);
+        }
+        if pending.phase == Phase::Dropping {
+            // What was kept may be gone already: nothing is shut for that.
+            let phase = pending.phase.word();
+            return Err(restore_guard::Error::RestorePhase { phase, asked: "undone" }.into());
         }
         let entry = |outcome| about(session, Action::RestoreUndo, outcome, &pending.grant);
         session.record(&entry(ActOutcome::Announced).detail("discard_writes", args.discard_writes), store)?;
@@ -259,7 +277,9 @@ fn undone_now(
     store: Option<&dyn Store>,
     pending: &Pending,
 ) -> Result<(), CliError> {
-    undo_of_the_lock(session, place, store, pending, "the restore was undone")?;
+    if !undo_of_the_lock(session, place, store, pending, "the restore was undone")? {
+        return Ok(());
+    }
     let event = Event::new(session.now(), &place.context, "backup restore undo", true)
         .with("subject", &pending.grant.subject)
         .with("snapshot", &pending.grant.id);
@@ -267,21 +287,21 @@ fn undone_now(
     Ok(())
 }
 
-/// Opens the lock, if it is this restore that has shut it.
+/// Opens the lock, if it is this restore that has shut it; whether it was.
 fn undo_of_the_lock(
     session: &Session<'_>,
     place: &LivePlace,
     store: Option<&dyn Store>,
     pending: &Pending,
     why: &str,
-) -> Result<(), CliError> {
+) -> Result<bool, CliError> {
     match place.lock().standing(&Subject::State)? {
         LockStanding::Shut(record) if record.request == pending.grant.request => {
             let released =
                 |outcome| about(session, Action::LockReleased, outcome, &pending.grant).detail("reason", why);
-            release(session, place, store, released)
+            release(session, place, store, released).map(|()| true)
         }
-        _ => Ok(()),
+        _ => Ok(false),
     }
 }
 
@@ -324,6 +344,7 @@ fn drop_kept(
         session.record_failure(entry, &error, Some(store));
         return Err(error);
     }
+    place.sweep()?;
     session.record(&entry(ActOutcome::Done), Some(store))
 }
 
