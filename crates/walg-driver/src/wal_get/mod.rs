@@ -16,6 +16,7 @@ use crate::codec::{Cipher, Compression};
 use crate::wal::{SegmentSize, WalObject};
 use crate::{Error, Result};
 use backup_store::Store;
+pub(crate) use content::Copied;
 use content::Wanted;
 use std::path::Path;
 
