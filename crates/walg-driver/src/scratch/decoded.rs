@@ -13,7 +13,6 @@ use crate::several::several;
 use crate::wal_get::{Segments, WalGet, WalSource, wal_get};
 use crate::{Error, Result};
 use std::fs;
-use std::path::Path;
 
 /// The names that have to be there.
 const DUE: &str = "due";
@@ -29,7 +28,7 @@ pub(super) fn bytes(restore: &Restore<'_>, plan: &Plan<'_>) -> Result<u64> {
 }
 
 /// What every segment of the archive is, as the backup says.
-pub(super) fn segments(restore: &Restore<'_>, plan: &Plan<'_>) -> Segments {
+fn segments(restore: &Restore<'_>, plan: &Plan<'_>) -> Segments {
     let sentinel = plan.backup.sentinel.as_ref();
     Segments {
         size: restore.bucket.archive.segment_size(),
@@ -37,31 +36,37 @@ pub(super) fn segments(restore: &Restore<'_>, plan: &Plan<'_>) -> Segments {
     }
 }
 
-/// Decodes files of the archive out of the mirror into the room's own place for them, several at once, and has `each` say what
-/// came of one.
-pub(super) fn decode_each<T: Send>(
+/// Decodes the history of every timeline into the room's own place for WAL, and returns their names.
+pub(super) fn histories(
     (restore, plan): (&Restore<'_>, &Plan<'_>),
     mirror: &Mirror,
     into: &Room,
-    names: &[String],
     interrupted: &(dyn Fn() -> bool + Sync),
-    each: impl Fn(&str, &Path, WalGet) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
+) -> Result<Vec<String>> {
     let (store, root) = (mirror.store()?, Root::default());
     let sources = [WalSource { store: &store, root: &root, cipher: restore.cipher }];
     let (segments, dir) = (segments(restore, plan), into.wal());
-    several(names, restore.threads, |name, _| {
+    let names: Vec<_> =
+        restore.bucket.archive.histories().map(|timeline| format!("{timeline}.history")).collect();
+    several(&names, restore.threads, |name, _| {
         if interrupted() {
             return Err(ScratchFault::Interrupted.into());
         }
-        let path = dir.join(name);
-        each(name, &path, wal_get(&sources, name, &path, segments))
-    })
+        match wal_get(&sources, name, &dir.join(name), segments) {
+            WalGet::Found => Ok(()),
+            WalGet::Failed(error) => Err(error),
+            // It was there when the mirror was read.
+            WalGet::Absent => {
+                Err(Error::BadWal { name: name.clone(), why: "it is not there any more".into() })
+            }
+        }
+    })?;
+    Ok(names)
 }
 
-/// Decodes each segment that the replay asks for, and the history of every timeline, so that the one that the server begins has
-/// a number of its own.
-pub(super) fn decode(
+/// Puts beside the segments, which were decoded when they were read, the history of every timeline, so that the one that the
+/// server begins has a number of its own; and says what has to be there.
+pub(super) fn complete(
     restore: &Restore<'_>,
     plan: &Plan<'_>,
     mirror: &Mirror,
@@ -70,16 +75,8 @@ pub(super) fn decode(
 ) -> Result<()> {
     let archive = &restore.bucket.archive;
     let names = asked_for(plan.backup, &plan.goal, archive)?.into_iter().map(|name| name.to_string());
-    let histories = archive.histories().map(|timeline| format!("{timeline}.history"));
+    let histories = histories((restore, plan), mirror, into, interrupted)?;
     let names: Vec<String> = names.chain(histories).collect();
-    decode_each((restore, plan), mirror, into, &names, interrupted, |name, _, got| match got {
-        WalGet::Found => Ok(()),
-        WalGet::Failed(error) => Err(error),
-        // It was there when the mirror was read.
-        WalGet::Absent => {
-            Err(Error::BadWal { name: name.to_owned(), why: "it is not there any more".into() })
-        }
-    })?;
     let dir = into.wal();
     let due = dir.join(DUE);
     fs::write(&due, names.join("\n") + "\n").map_err(Error::io("write", &due))?;

@@ -1,6 +1,6 @@
 use super::cluster::Cluster;
-use super::followed::{Followed, Way};
-use super::held::{Held, asked_for};
+use super::followed::Way;
+use super::held::{Held, Left, asked_for};
 use super::inspect::make_ready;
 use super::questions::Said;
 use super::replayed::Recovering;
@@ -12,8 +12,7 @@ use super::user::{must_be_ours, must_reach, own, show_all, walk};
 use super::{Room, ScratchFault, decoded};
 use crate::mirror::Mirror;
 use crate::verify::Fingerprint;
-use crate::wal::{Archive, Expected, History, Lsn, SegmentName, Timeline};
-use crate::wal_get::{Segments, WalGet};
+use crate::wal::{Lsn, Timeline};
 use crate::{Error, Result};
 use backup_contract::SnapshotId;
 use backup_store::{durable, outside_git_work_tree};
@@ -149,7 +148,7 @@ impl Making<'_> {
         held.refuse_tablespaces()?;
         self.must(held.fingerprints(restore.recorded))?;
         self.must(held.tars()?)?;
-        self.bring_wal(&interrupted)?;
+        self.bring_wal(&held)?;
         if let Some(user) = restore.user {
             show_all(mirror.dir(), user)?;
             must_reach(mirror.prefix(), user)?;
@@ -185,43 +184,30 @@ impl Making<'_> {
 
     /// Decodes the WAL on the way beside the copy, each segment held against its name; and the history of every timeline, so
     /// that the one that the server begins has a number that no other has.
-    fn bring_wal(&mut self, interrupted: &(dyn Fn() -> bool + Sync)) -> Result<()> {
+    fn bring_wal(&mut self, held: &Held<'_>) -> Result<()> {
         let Self { restore, plan, room, mirror, .. } = *self;
         let archive = &restore.bucket.archive;
-        let segments = decoded::segments(restore, plan);
-        let last = segments.size.before(goals(&plan.goal).end);
-        let wanted = asked_for(plan.backup, &plan.goal, archive)?;
-        let names: Vec<String> = wanted
-            .iter()
-            .map(ToString::to_string)
-            .chain(archive.histories().map(|timeline| format!("{timeline}.history")))
-            .collect();
+        let size = archive.segment_size();
+        let last = size.before(goals(&plan.goal).end);
+        let names = asked_for(plan.backup, &plan.goal, archive)?;
         let way = Way::new(plan.backup, &plan.goal)?;
-        let found =
-            decoded::decode_each((restore, plan), mirror, room, &names, interrupted, |name, path, got| {
-                match got {
-                    WalGet::Found => follow(&way, name, path, (archive, segments)),
-                    WalGet::Absent => Ok(Err(format!("{name}: it is not there"))),
-                    WalGet::Failed(Error::BadWal { name, why }) => Ok(Err(format!("{name}: {why}"))),
-                    WalGet::Failed(error) => Err(error),
-                }
-            })?;
+        let left = Left { dir: &room.wal(), first: names.len() };
+        let found = held.followed((plan.backup, &way), &names, archive, left)?;
         // A server looks ahead; what lies behind the target it can do without. Of histories it needs every one.
-        let is_spare = |at: usize| {
-            let number = wanted.get(at).and_then(|name| segments.size.number(*name));
-            number.is_some_and(|number| number > last)
-        };
         let mut followed = Vec::new();
-        for (at, one) in found.into_iter().enumerate() {
+        for (name, one) in names.iter().zip(found) {
             match one {
-                Ok(one) => followed.extend(one),
-                Err(why) if is_spare(at) => {
-                    self.notes.push(format!("{why}; it lies behind the target, and was left out"));
+                Ok(one) => followed.push(one),
+                Err(why) if size.number(*name).is_some_and(|number| number > last) => {
+                    self.notes.push(format!("{name}: {why}; it lies behind the target, and was left out"));
                 }
-                Err(why) => return Err(self.unsound(why)),
+                Err(why) => return Err(self.unsound(format!("{name}: {why}"))),
             }
         }
-        way.must_be_safe(&followed)
+        match decoded::histories((restore, plan), mirror, room, held.interrupted) {
+            Err(Error::BadWal { name, why }) => Err(self.unsound(format!("{name}: {why}"))),
+            done => done.and_then(|_| way.must_be_safe(&followed)),
+        }
     }
 
     /// Moves the WAL into the copy: there nothing is written as who we are.
@@ -237,22 +223,6 @@ impl Making<'_> {
         }
         Ok(())
     }
-}
-
-/// The records of a segment that was decoded; none of a history.
-fn follow(
-    way: &Way<'_>,
-    name: &str,
-    path: &Path,
-    (archive, segments): (&Archive, Segments),
-) -> Result<std::result::Result<Option<Followed>, String>> {
-    let Ok(name) = name.parse::<SegmentName>() else { return Ok(Ok(None)) };
-    let first = History::of_first(name.timeline);
-    let history = archive.history(name.timeline).unwrap_or(&first);
-    let Segments { size, system_identifier } = segments;
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    let followed = way.follow(file, Expected { name, size, history, system_identifier });
-    Ok(followed.map(Some).map_err(|bad| format!("{name}: {bad}")))
 }
 
 /// The target without symbolic links, which is to be new or an empty directory outside of git work trees.

@@ -10,13 +10,16 @@ use crate::mirror::{Mirror, MirrorWal};
 use crate::several::several;
 use crate::verify::{key, tar};
 use crate::wal::{Archive, BadSegment, Expected, History, SegmentName};
+use crate::wal_get::Copied;
 use crate::{Error, Result};
 use backup_contract::{Checksum, SnapshotId};
 use backup_store::DirStore;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// How many faults of one check are told; the rest are counted.
 const TOLD: usize = 5;
@@ -29,6 +32,13 @@ pub(super) struct Held<'a> {
     pub(super) threads: usize,
     /// Whether somebody wants no more of it.
     pub(super) interrupted: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Where segments are left decoded, under their names, and of how many that is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left<'a> {
+    pub(super) dir: &'a Path,
+    pub(super) first: usize,
 }
 
 impl Held<'_> {
@@ -90,29 +100,28 @@ impl Held<'_> {
     }
 
     /// Whether each segment that the replay asks for decodes, page by page, as what its name says. A restore command that
-    /// finds one damaged aborts the recovery, which then tells nothing of the backup.
+    /// finds one damaged aborts the recovery, which then tells nothing of the backup. What was decoded of the first of them is
+    /// left for the server, so that nothing is decoded twice.
     ///
     /// # Errors
     /// What the records of sound WAL hold that must not be replayed here, and a target that is not among them.
-    pub(super) fn wal(&self, backup: &Backup, goal: &Goal, archive: &Archive) -> Result<Said> {
+    pub(super) fn wal(
+        &self,
+        backup: &Backup,
+        goal: &Goal,
+        archive: &Archive,
+        left: Left<'_>,
+    ) -> Result<Said> {
         let names = asked_for(backup, goal, archive)?;
-        let system_identifier = backup.sentinel.as_ref().and_then(|sentinel| sentinel.system_identifier);
-        let store = self.mirror.store()?;
         let size = archive.segment_size();
         let way = Way::new(backup, goal)?;
-        let found = several(&names, self.threads, |name, _| {
-            self.go_on()?;
-            let first = History::of_first(name.timeline);
-            let history = archive.history(name.timeline).unwrap_or(&first);
-            let expected = Expected { name: *name, size, history, system_identifier };
-            Ok(self.segment(&store, expected, &way)?.map_err(|why| (*name, why)))
-        })?;
+        let found = self.followed((backup, &way), &names, archive, left)?;
         let (mut followed, mut faults): (Vec<Followed>, Vec<(SegmentName, String)>) =
             (Vec::new(), Vec::new());
-        for one in found {
+        for (name, one) in names.iter().zip(found) {
             match one {
                 Ok(one) => followed.push(one),
-                Err(fault) => faults.push(fault),
+                Err(why) => faults.push((*name, why)),
             }
         }
         // What is damaged is not replayed at all.
@@ -134,19 +143,52 @@ impl Held<'_> {
         Ok(said)
     }
 
+    /// What each of these segments holds, or what is wrong with it; in their order.
+    pub(super) fn followed(
+        &self,
+        (backup, way): (&Backup, &Way<'_>),
+        names: &[SegmentName],
+        archive: &Archive,
+        left: Left<'_>,
+    ) -> Result<Vec<std::result::Result<Followed, String>>> {
+        let system_identifier = backup.sentinel.as_ref().and_then(|sentinel| sentinel.system_identifier);
+        let store = self.mirror.store()?;
+        let numbered: Vec<_> = names.iter().enumerate().collect();
+        several(&numbered, self.threads, |(at, name), _| {
+            self.go_on()?;
+            let first = History::of_first(name.timeline);
+            let history = archive.history(name.timeline).unwrap_or(&first);
+            let expected =
+                Expected { name: **name, size: archive.segment_size(), history, system_identifier };
+            self.segment(&store, expected, way, (*at < left.first).then_some(left.dir))
+        })
+    }
+
     /// What a segment holds, or what is wrong with it when none of the objects that hold it is good.
     fn segment(
         &self,
         store: &DirStore,
         expected: Expected<'_>,
         way: &Way<'_>,
+        left: Option<&Path>,
     ) -> Result<std::result::Result<Followed, String>> {
         let mut fault = None;
-        for meta in Root::default().wal_objects(store, &expected.name.to_string())? {
+        let name = expected.name.to_string();
+        for meta in Root::default().wal_objects(store, &name)? {
             let path: PathBuf = self.mirror.prefix().join(meta.key.as_str());
             let file = File::open(&path).map_err(Error::io("open", &path))?;
-            let plain = self.cipher.open(Compression::split(meta.key.as_str()).1, file);
-            match plain.map_err(BadSegment::Read).and_then(|plain| way.follow(plain, expected)) {
+            let plain = match self.cipher.open(Compression::split(meta.key.as_str()).1, file) {
+                Ok(plain) => plain,
+                Err(e) => {
+                    fault = fault.or(Some(BadSegment::Read(e).to_string()));
+                    continue;
+                }
+            };
+            let followed = match left {
+                Some(dir) => leaving(plain, &dir.join(&name), |plain| way.follow(plain, expected))?,
+                None => way.follow(plain, expected),
+            };
+            match followed {
                 Ok(followed) => return Ok(Ok(followed)),
                 Err(bad) => fault = fault.or(Some(bad.to_string())),
             }
@@ -157,6 +199,25 @@ impl Held<'_> {
     fn go_on(&self) -> Result<()> {
         if (self.interrupted)() { Err(ScratchFault::Interrupted.into()) } else { Ok(()) }
     }
+}
+
+/// Reads something decoded, and leaves at `path` what was read, whole, where nothing is wrong with it.
+fn leaving<T>(
+    plain: impl Read,
+    path: &Path,
+    read: impl FnOnce(&mut dyn Read) -> std::result::Result<T, BadSegment>,
+) -> Result<std::result::Result<T, BadSegment>> {
+    let dir = path.parent().unwrap_or(path);
+    let mut file = NamedTempFile::new_in(dir).map_err(Error::io("write in", dir))?;
+    let mut content = Copied::new(plain, &mut file);
+    let found = read(&mut content);
+    if let Some(e) = content.refused.take() {
+        return Err(Error::io("write", path)(e));
+    }
+    if found.is_ok() {
+        file.persist(path).map_err(|e| Error::io("name", path)(e.error))?;
+    }
+    Ok(found)
 }
 
 /// The segments that a replay asks for, by the names under which it does.

@@ -7,6 +7,9 @@
 //! before anything of it is unpacked; and it is unpacked as the user that the server runs as, into the one directory that is
 //! for that user to write to.
 //!
+//! WAL is decoded once, as far as the disk has room for it: what its checks have read lies ready beside the copy, nobody's
+//! to alter but ours, until the server is started and takes it.
+//!
 //! What is wrong with the backup is a check that failed. What kept it from being tried, or says nothing of it, is an
 //! [`Error`](crate::Error): no such server here, a disk too small, WAL that could not be fetched.
 //!

@@ -29,8 +29,11 @@ pub struct ScratchRequest<'a> {
     pub place: &'a Path,
     /// The restore command for a mirror, and for what the copy says of its segments.
     pub restore_command: &'a dyn Fn(&Mirror, Segments) -> RestoreCommand,
-    /// In containers of what its programs run; on this machine, when none is named. There the WAL is decoded for them
-    /// beforehand, and `restore_command` is not asked for.
+    /// How many bytes of WAL may lie decoded beside the copy before the server asks for them: what is read for its checks is
+    /// kept for it, as far as the disk has room. What is beyond that, `restore_command` brings.
+    pub wal_ahead: u64,
+    /// In containers of what its programs run; on this machine, when none is named. There all WAL is decoded for
+    /// them beforehand, and `restore_command` is not asked for.
     pub image: Option<&'a Image>,
     /// Whether it gets a network of its own; in a container it always does.
     pub network: Network,

@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// How often it is looked whether the server is ready.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(20);
 /// How long a server that was told to stop at once may take.
 const AT_ONCE: Duration = Duration::from_secs(20);
 /// How much of the log is told, in lines.

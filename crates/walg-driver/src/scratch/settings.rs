@@ -6,7 +6,7 @@ use super::replayed::settings_text;
 use super::target::Goal;
 use crate::process::Variables;
 use crate::{Error, Result};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,20 +24,30 @@ pub struct RestoreCommand {
 }
 
 impl RestoreCommand {
-    /// The line that `PostgreSQL` hands to a shell, each word quoted: what it holds is never a placeholder or an operator.
-    fn line(&self) -> Result<String> {
-        let mut line = String::new();
+    /// The line that `PostgreSQL` hands to a shell, each word quoted: what it holds is never a placeholder or an operator. What
+    /// lies ready in a directory is taken from there first; that it was not is no answer yet.
+    fn line(&self, ready: Option<&Path>) -> Result<String> {
+        let mut line = match ready {
+            Some(dir) => {
+                format!("mv -f -- {}/\"%f\" \"%p\" 2>/dev/null || exec ", self.quoted(dir.as_os_str())?)
+            }
+            None => String::new(),
+        };
         let words =
             std::iter::once(self.program.as_os_str()).chain(self.args.iter().map(OsString::as_os_str));
         for word in words {
-            let word = word.to_str().filter(|word| !word.chars().any(char::is_control));
-            let word = word.ok_or_else(|| ScratchFault::BadSetting {
-                what: "the restore command",
-                value: format!("{self:?}"),
-            })?;
-            let _ = write!(line, "'{}' ", word.replace('\'', r"'\''").replace('%', "%%"));
+            let _ = write!(line, "{} ", self.quoted(word)?);
         }
         Ok(line + "\"%f\" \"%p\"")
+    }
+
+    fn quoted(&self, word: &OsStr) -> Result<String> {
+        let word = word.to_str().filter(|word| !word.chars().any(char::is_control));
+        let word = word.ok_or_else(|| ScratchFault::BadSetting {
+            what: "the restore command",
+            value: format!("{self:?}"),
+        })?;
+        Ok(format!("'{}'", word.replace('\'', r"'\''").replace('%', "%%")))
     }
 }
 
@@ -55,6 +65,8 @@ pub(super) struct Settings<'a> {
     pub(super) major: u32,
     pub(super) goal: &'a Goal,
     pub(super) restore_command: &'a RestoreCommand,
+    /// Where WAL lies decoded that the server may take.
+    pub(super) ready: Option<&'a Path>,
     pub(super) sockets: &'a Path,
     /// Libraries that are loaded at the start, each known to be installed.
     pub(super) preload: &'a [String],
@@ -111,7 +123,7 @@ impl Settings<'_> {
         }
         all.extend(self.cluster.settings.iter().cloned());
         all.extend(self.goal.settings());
-        all.push(("restore_command", self.restore_command.line()?));
+        all.push(("restore_command", self.restore_command.line(self.ready)?));
         Ok(all)
     }
 
@@ -145,10 +157,16 @@ mod tests {
             environment: Variables::new(),
         };
         assert_eq!(
-            command.line().unwrap(),
+            command.line(None).unwrap(),
             r#"'/opt/it'\''s here/si-backup' 'wal-get' '$(reboot)' '100%%f' "%f" "%p""#
         );
+        assert_eq!(
+            RestoreCommand { args: Vec::new(), ..command.clone() }
+                .line(Some(Path::new("/r's/100%p")))
+                .unwrap(),
+            r#"mv -f -- '/r'\''s/100%%p'/"%f" "%p" 2>/dev/null || exec '/opt/it'\''s here/si-backup' "%f" "%p""#
+        );
         let bad = RestoreCommand { args: vec!["a\nb".into()], ..command };
-        assert_eq!(bad.line().unwrap_err().code(), "bad-setting");
+        assert_eq!(bad.line(None).unwrap_err().code(), "bad-setting");
     }
 }

@@ -1,7 +1,7 @@
 use super::cluster::Cluster;
 use super::container::{self, Container};
 use super::decoded;
-use super::held::Held;
+use super::held::{Held, Left};
 use super::image::FoundImage;
 use super::inspect::make_ready;
 use super::psql::Psql;
@@ -13,7 +13,7 @@ use super::run::Runner;
 use super::server::{Recovery, Server, why_ended};
 use super::settings::Settings;
 use super::unpacked::looked_at;
-use super::user::{must_be_ours, must_reach, show, show_all};
+use super::user::{must_be_ours, must_reach, own, show, show_all, walk};
 use super::{Room, ScratchFault};
 use crate::mirror::Mirror;
 use crate::wal::Lsn;
@@ -50,14 +50,13 @@ pub fn verify_by_restore(request: &ScratchRequest<'_>) -> Result<ScratchReport> 
         }
         None => restore.plan()?,
     };
-    let wal = if image.is_some() { decoded::bytes(restore, &plan)? } else { 0 };
-    restore.must_fit(&plan.mirror, request.mirror, request.place, wal)?;
+    let wal = ahead(request, &plan, image.is_some())?;
     let mirror = restore.fetch(&plan.mirror, request.mirror)?;
     let room = Room::create(request.place, restore.user, image.as_ref().map(|image| image.engine.as_str()))?;
     room.must_have_a_socket()?;
     let image = image.as_ref();
     let mut report =
-        Attempt { request, restore, plan: &plan, mirror: &mirror, room: &room, image, runner }.run()?;
+        Attempt { request, restore, plan: &plan, mirror: &mirror, room: &room, wal, image, runner }.run()?;
     for check in report.checks.iter().filter(|check| !check.ok) {
         // Whoever stops a whole group of processes stops the one that was asked too.
         restore.step(Step::Asking)?;
@@ -68,6 +67,23 @@ pub fn verify_by_restore(request: &ScratchRequest<'_>) -> Result<ScratchReport> 
         report.notes.push(format!("what it was tried in stays: {error}"));
     }
     Ok(report)
+}
+
+/// Of how many segments what was decoded is kept for the server. Refuses a disk that has no room for what cannot be left out.
+fn ahead(request: &ScratchRequest<'_>, plan: &Plan<'_>, is_contained: bool) -> Result<usize> {
+    let restore = &request.restore;
+    let size = restore.bucket.archive.segment_size().bytes();
+    let all = decoded::bytes(restore, plan)?;
+    let bytes = match () {
+        () if is_contained => all,
+        () if restore.cipher.is_readable() => all.min(request.wal_ahead),
+        () => 0,
+    };
+    let fits = |bytes| restore.must_fit(&plan.mirror, request.mirror, request.place, bytes);
+    match fits(bytes) {
+        Err(Error::NoSpace { .. }) if !is_contained && bytes > 0 => fits(0).map(|()| 0),
+        fits => fits.map(|()| usize::try_from(bytes / size).unwrap_or(usize::MAX)),
+    }
 }
 
 /// Removes what killed verifications have left, with the containers of the engine that is used now.
@@ -86,6 +102,8 @@ struct Attempt<'a> {
     plan: &'a Plan<'a>,
     mirror: &'a Mirror,
     room: &'a Room,
+    /// How many segments of WAL are decoded for the server before it asks.
+    wal: usize,
     image: Option<&'a FoundImage<'a>>,
     /// On this machine.
     runner: Runner<'a>,
@@ -121,7 +139,7 @@ impl<'a> Attempt<'a> {
         }
         if self.image.is_some() {
             let interrupted = || (restore.watch)(Step::Reading).is_break();
-            decoded::decode(restore, plan, self.mirror, room, &interrupted)?;
+            decoded::complete(restore, plan, self.mirror, room, &interrupted)?;
         }
         restore.step(Step::Unpacking)?;
         let began = restore.clock.monotonic();
@@ -192,7 +210,9 @@ impl<'a> Attempt<'a> {
             return Ok(true);
         }
         let tars = self.check(report, "tars", || held.tars())?;
-        let wal = self.check(report, "wal", || held.wal(plan.backup, &plan.goal, &restore.bucket.archive))?;
+        let left = Left { dir: &self.room.wal(), first: self.wal };
+        let archive = &restore.bucket.archive;
+        let wal = self.check(report, "wal", || held.wal(plan.backup, &plan.goal, archive, left))?;
         Ok(tars && wal)
     }
 
@@ -207,12 +227,14 @@ impl<'a> Attempt<'a> {
             Some(_) => decoded::restore_command(room),
             None => (request.restore_command)(self.mirror, cluster.segments),
         };
+        let ready = self.ready()?;
         let preload = self.preload(runner, report)?;
         let settings = Settings {
             cluster,
             major: plan.programs.major,
             goal: &plan.goal,
             restore_command: &restore_command,
+            ready: ready.as_deref(),
             sockets: &room.sockets(),
             preload: &preload,
         };
@@ -227,8 +249,25 @@ impl<'a> Attempt<'a> {
         Ok(server)
     }
 
+    /// Where the server, on this machine, finds WAL decoded. It is its own from now on: it moves it into the copy, and uses it up
+    /// there. Nothing that was run as its user before could alter it.
+    fn ready(&self) -> Result<Option<PathBuf>> {
+        if self.image.is_some() || self.wal == 0 {
+            return Ok(None);
+        }
+        let dir = self.room.wal();
+        if let Some(user) = self.restore.user {
+            walk(&dir, &mut |path, _| own(path, user))?;
+            own(&dir, user)?;
+        }
+        Ok(Some(dir))
+    }
+
     /// The libraries that are installed, of those that are needed.
     fn preload(&self, runner: &Runner<'_>, report: &mut ScratchReport) -> Result<Vec<String>> {
+        if self.request.preload.is_empty() {
+            return Ok(Vec::new());
+        }
         let program = self.plan.programs.path("pg_config");
         let asked = runner.run(&program, ["--pkglibdir"], "").ok().filter(|said| said.is_ok);
         let dir = asked

@@ -3,6 +3,8 @@ use std::io::{self, Read};
 
 /// The longest control file that is kept, in bytes.
 const CONTROL: u64 = 64 * 1024;
+/// How much is decoded at once, in bytes.
+const AT_ONCE: usize = 128 * 1024;
 
 /// What a tar of a backup holds.
 #[derive(Debug, Default)]
@@ -23,6 +25,7 @@ pub(crate) struct Contents {
 /// Whatever `plain` fails with; [`io::ErrorKind::InvalidData`] for what is no tar, or has something behind its end.
 pub(crate) fn read(plain: impl Read) -> io::Result<Contents> {
     let mut contents = Contents::default();
+    let mut buffer = vec![0; AT_ONCE];
     let mut archive = ::tar::Archive::new(Counted { inner: plain, bytes: 0 });
     for entry in archive.entries()? {
         let mut entry = entry?;
@@ -36,25 +39,33 @@ pub(crate) fn read(plain: impl Read) -> io::Result<Contents> {
             (&mut entry).take(CONTROL).read_to_end(&mut control)?;
             contents.control = Some(control);
         }
-        io::copy(&mut entry, &mut io::sink())?;
+        to_the_end(&mut entry, &mut buffer, |_| Ok(()))?;
     }
     let mut rest = archive.into_inner();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let count = match rest.read(&mut buffer) {
-            Ok(0) => break,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            count => count?,
-        };
-        if buffer.iter().take(count).any(|byte| *byte != 0) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "something lies behind the end of the tar",
-            ));
+    to_the_end(&mut rest, &mut buffer, |bytes| {
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Ok(());
         }
-    }
+        Err(io::Error::new(io::ErrorKind::InvalidData, "something lies behind the end of the tar"))
+    })?;
     contents.bytes = rest.bytes;
     Ok(contents)
+}
+
+/// Reads what is left.
+fn to_the_end(
+    rest: &mut impl Read,
+    buffer: &mut [u8],
+    mut each: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    loop {
+        match rest.read(buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => each(buffer.get(..count).unwrap_or_default())?,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 /// What of an entry would have an engine write elsewhere than where it was told to.

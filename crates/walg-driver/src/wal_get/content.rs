@@ -29,7 +29,7 @@ impl Wanted<'_> {
         let compression = Compression::split(key.as_str()).1;
         let stored = source.store.open(key, None, 0)?;
         let plain = source.cipher.open(compression, stored).map_err(|e| self.fault(e))?;
-        let mut content = Copied { inner: plain, to: &mut file, refused: None };
+        let mut content = Copied::new(plain, &mut file);
         let checked = match self.object {
             WalObject::Segment(name) => {
                 let history = self.history(name.timeline)?;
@@ -95,10 +95,16 @@ fn limited(content: &mut impl Read, limit: u64) -> std::result::Result<(), BadSe
 }
 
 /// A reader that writes down what passes. What the disk refuses is kept apart from what the object is wrong with.
-struct Copied<'a, R> {
+pub(crate) struct Copied<'a, R> {
     inner: R,
     to: &'a mut NamedTempFile,
-    refused: Option<io::Error>,
+    pub(crate) refused: Option<io::Error>,
+}
+
+impl<'a, R> Copied<'a, R> {
+    pub(crate) const fn new(inner: R, to: &'a mut NamedTempFile) -> Self {
+        Self { inner, to, refused: None }
+    }
 }
 
 impl<R: Read> Read for Copied<'_, R> {

@@ -7,7 +7,8 @@
 //!
 //! The sources are asked in order. The first is usually the [mirror](crate::mirror), in which the WAL up to the target
 //! lies already, fetched several at a time: that is the whole of the read-ahead, and nothing runs in the background that
-//! a killed recovery would leave behind. What is not in it comes from the store itself.
+//! a killed recovery would leave behind. What is not in it comes from the store itself. A scratch server asks it only for
+//! what does not wait decoded beside the copy.
 
 mod content;
 
@@ -16,6 +17,7 @@ use crate::codec::{Cipher, Compression};
 use crate::wal::{SegmentSize, WalObject};
 use crate::{Error, Result};
 use backup_store::Store;
+pub(crate) use content::Copied;
 use content::Wanted;
 use std::path::Path;
 

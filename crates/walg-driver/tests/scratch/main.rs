@@ -34,6 +34,7 @@ use std::process::ExitCode;
 /// The tests of this program, by name.
 const TESTS: &[(&str, fn())] = &[
     ("a_full_comes_back_to_the_end_of_the_archive", restored::to_the_end),
+    ("wal_that_waits_decoded_is_not_asked_for", restored::wal_that_waits),
     ("a_full_comes_back_as_it_was_when_it_was_made", restored::to_the_end_of_the_backup),
     ("a_full_comes_back_up_to_a_place_and_up_to_a_time", restored::to_a_point),
     ("an_encrypted_bucket_comes_back", restored::encrypted),

@@ -1,5 +1,6 @@
 use crate::stage::{AT_THE_END, IN_THE_FIRST, IN_THE_SECOND, Stage, Tars, check, failed};
 use backup_contract::Outcome;
+use walg_driver::Error;
 use walg_driver::scratch::{Point, Target};
 use walg_driver::wal::{Lsn, Timeline};
 
@@ -38,6 +39,45 @@ pub(crate) fn to_the_end() {
         "what was unpacked is what a verification recognises"
     );
     assert!(report.notes.iter().any(|note| note.contains("no_such_library")), "{:?}", report.notes);
+}
+
+/// What was decoded when it was read is what the server replays, and is not asked for.
+pub(crate) fn wal_that_waits() {
+    const SEGMENT: u64 = 16 << 20;
+    let stage = |wal_ahead, last: &str| Stage {
+        wal_ahead,
+        last: last.into(),
+        ..Stage::new("sodium", 0, Target::new(Point::End)).expecting(AT_THE_END, true)
+    };
+    let verify = |stage: &Stage| stage.verify(&Tars("sodium")).unwrap();
+    // The restore command says of every segment that it is absent.
+    let report = verify(&stage(u64::MAX, "0"));
+    assert_eq!(failed(&report), [""; 0], "{:#?}", report.checks);
+    // Of those that there is place for, the first: 4, 5 and 6.
+    let report = verify(&stage(4 * SEGMENT - 1, "0"));
+    assert!(failed(&report).contains(&"reached"), "{:#?}", report.checks);
+    assert!(
+        report.reached.is_some_and(|at| at > Lsn(0x600_0000) && at <= Lsn(0x700_0000)),
+        "{:?}",
+        report.reached
+    );
+    let report = verify(&stage(4 * SEGMENT - 1, "F"));
+    assert_eq!(failed(&report), [""; 0], "{:#?}", report.checks);
+    // What does not know is not the end, behind them either.
+    let error = stage(4 * SEGMENT, "!000000010000000000000009").verify(&Tars("sodium")).unwrap_err();
+    assert_eq!(error.code(), "wal-unavailable", "{error}");
+
+    // A disk that has no room for them is large enough all the same.
+    let none = Stage { free: Some(0), ..stage(0, "0") };
+    let Error::NoSpace { need, .. } = none.verify(&Tars("sodium")).unwrap_err() else {
+        panic!("a disk without room is enough")
+    };
+    let report = verify(&Stage { free: Some(need), ..stage(u64::MAX, "F") });
+    assert_eq!(failed(&report), [""; 0], "{:#?}", report.checks);
+    let report = verify(&Stage { free: Some(need), ..stage(u64::MAX, "0") });
+    assert_eq!(failed(&report), ["recovery"], "{:#?}", report.checks);
+    let report = verify(&Stage { free: Some(need + 9 * SEGMENT), ..stage(u64::MAX, "0") });
+    assert_eq!(failed(&report), [""; 0], "{:#?}", report.checks);
 }
 
 pub(crate) fn to_the_end_of_the_backup() {

@@ -99,6 +99,8 @@ pub(crate) struct Stage {
     pub(crate) recovery: Duration,
     /// At which step it is interrupted.
     pub(crate) interrupted: Option<Step>,
+    /// How many bytes of WAL are decoded before they are asked for.
+    pub(crate) wal_ahead: u64,
     /// Instead of this program.
     pub(crate) restore_command: Option<RestoreCommand>,
     /// The fixture whose key is given.
@@ -137,6 +139,7 @@ impl Stage {
             superuser: "postgres",
             recovery: Duration::from_mins(2),
             interrupted: None,
+            wal_ahead: 0,
             restore_command: None,
             cipher: name,
             image: None,
@@ -234,6 +237,7 @@ impl Stage {
                         environment: Variables::new(),
                     })
                 },
+                wal_ahead: self.wal_ahead,
                 image: self.image.as_ref(),
                 network: Network::OwnIfAllowed,
                 superuser: self.superuser,

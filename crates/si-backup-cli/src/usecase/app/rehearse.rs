@@ -33,6 +33,10 @@ pub(super) const LIMITS: Limits = Limits {
     reading: Duration::from_hours(12),
 };
 
+/// How much WAL may wait decoded for a scratch server: what is beyond is decoded as it is asked for, so that an archive of weeks
+/// does not fill the disk.
+const WAL_AHEAD: u64 = 4 << 30;
+
 /// A verification by restore, and what it measured.
 pub(super) struct Rehearsed {
     pub(super) proved: Proved,
@@ -86,6 +90,7 @@ pub(super) fn rehearse(
             args: vec!["wal-get".into()],
             environment: wal_get::environment(mirror.prefix(), &key, segments),
         },
+        wal_ahead: WAL_AHEAD,
         image: place.image.as_ref(),
         network: Network::OwnIfAllowed,
         superuser: &superuser,
