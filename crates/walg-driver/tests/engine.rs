@@ -13,6 +13,7 @@ use clock::RealClock;
 use postgres::Postgres;
 use serde_json::{Map, Value};
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 use walg_driver::Cipher;
@@ -250,4 +251,26 @@ fn a_child_that_is_no_engine_is_told_so() {
     let command = Command::new(env!("CARGO_BIN_EXE_walg-driver-engine")).args(["engine", "--", "no-such"]);
     let ended = run(&command, &Limits::default(), &Watch::none(), &RealClock::new()).unwrap();
     assert!(ended.status == Status::Exited(2) && ended.stderr.text().contains("no-such"));
+}
+
+/// A push whose caller was killed must not go on alone, beside a lease that runs out.
+#[test]
+fn an_engine_ends_with_whoever_started_it() {
+    let (bucket, server) = (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    // A server that takes the connection and says nothing: without a caller it would be waited for.
+    let mut caller = std::process::Command::new("sh")
+        .args(["-c", "SI_BACKUP_PARENT=$$ \"$0\" engine -- backup-push /tmp; exit 1"])
+        .arg(env!("CARGO_BIN_EXE_walg-driver-engine"))
+        .env("PGHOST", "127.0.0.1")
+        .env("PGPORT", server.local_addr().unwrap().port().to_string())
+        .env("PGUSER", "nobody")
+        .env("WALG_FILE_PREFIX", bucket.path())
+        .spawn()
+        .unwrap();
+    let (mut connection, _) = server.accept().unwrap();
+    caller.kill().unwrap();
+    caller.wait().unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let ended = std::io::copy(&mut connection, &mut std::io::sink());
+    assert!(ended.is_ok(), "the engine went on alone: {ended:?}");
 }

@@ -1,5 +1,6 @@
 use super::ENGINE_WORD;
 use super::settings::bare;
+use crate::process::{PARENT, end_with_parent};
 use backup_contract::environment::STORAGE_NAMES;
 use clap::Parser as _;
 use std::error::Error;
@@ -38,6 +39,9 @@ use walrus::config::Vars;
 pub fn dispatch_engine() -> Option<ExitCode> {
     let args: Vec<OsString> = std::env::args_os().skip(1).collect();
     let engine = engine_args(&args)?;
+    if !end_with_parent(std::env::var_os(PARENT).as_deref()) {
+        return Some(ExitCode::FAILURE);
+    }
     let unknown = unknown_names(|name| std::env::var_os(name));
     Some(if unknown.is_empty() { run(engine) } else { again(&args, unknown) })
 }

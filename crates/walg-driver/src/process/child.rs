@@ -1,4 +1,5 @@
 use super::capture::Capture;
+use super::command::BEAT;
 use super::{Captured, Command, Ended, Leftovers, Limits, Output, Status, Watch};
 use crate::{Error, Result};
 use backup_store::Clock;
@@ -97,6 +98,7 @@ struct Running<'a> {
     /// Standard input without anything to say any more.
     held: Option<ChildStdin>,
     holds_input_open: bool,
+    beat: Option<Duration>,
     streams: [Stream; 2],
     is_over: bool,
 }
@@ -118,6 +120,7 @@ impl<'a> Running<'a> {
             child,
             held: None,
             holds_input_open: command.holds_input_open,
+            beat: command.beat,
             is_over: false,
         };
         // From here on the group is ended when something goes wrong.
@@ -145,6 +148,7 @@ impl<'a> Running<'a> {
     ) -> io::Result<Option<Status>> {
         let mut moved_at = begun;
         let mut asked_at = begun;
+        let mut beat_at = begun;
         let mut mark = watch.mark();
         loop {
             let has_moved = self.turn(clock)?;
@@ -160,6 +164,10 @@ impl<'a> Running<'a> {
                 if next != mark {
                     (mark, moved_at) = (next, now);
                 }
+            }
+            if self.beat.is_some_and(|every| now.saturating_sub(beat_at) >= every) {
+                beat_at = now;
+                self.say_that_we_are_here();
             }
             let is_past = |since: Duration, limit: Option<Duration>| {
                 limit.filter(|limit| now.saturating_sub(since) >= *limit)
@@ -276,6 +284,13 @@ impl<'a> Running<'a> {
     fn input_is_written(&mut self) {
         let pipe = self.input.take().map(|(pipe, _)| pipe);
         self.held = pipe.filter(|_| self.holds_input_open);
+    }
+
+    /// A pipe that is full says so already, and one that is closed has nobody behind it to be told.
+    fn say_that_we_are_here(&mut self) {
+        if let Some(pipe) = &mut self.held {
+            let _ = pipe.write(&[BEAT]);
+        }
     }
 
     fn has_ended(&mut self) -> io::Result<bool> {

@@ -1,6 +1,10 @@
 use super::{User, Variables};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What is written on standard input to say that we are there: see [`Command::beat`].
+pub const BEAT: u8 = b'.';
 
 /// A program to run, with everything that it gets.
 ///
@@ -14,6 +18,7 @@ pub struct Command {
     pub(super) directory: PathBuf,
     pub(super) input: Input,
     pub(super) holds_input_open: bool,
+    pub(super) beat: Option<Duration>,
     pub(super) user: Option<User>,
     pub(super) output: Output,
     pub(super) leftovers: Leftovers,
@@ -63,6 +68,7 @@ impl Command {
             directory: PathBuf::from("/"),
             input: Input::default(),
             holds_input_open: false,
+            beat: None,
             user: None,
             output: Output::default(),
             leftovers: Leftovers::default(),
@@ -109,6 +115,14 @@ impl Command {
     pub fn hold_input_open(mut self) -> Self {
         self.holds_input_open = true;
         self
+    }
+
+    /// With a [`BEAT`] on standard input this often once the input is written, until it has ended: for one that takes a
+    /// silence for the sign that we are gone. The end of standard input is held back too.
+    #[must_use]
+    pub fn beat(mut self, every: Duration) -> Self {
+        self.beat = Some(every);
+        self.hold_input_open()
     }
 
     /// As this user, without supplementary groups; only root can become another one.

@@ -3,7 +3,7 @@ use super::compose::{Compose, shell};
 use super::marks::Marks;
 use super::quote::{Script, command_of};
 use crate::Result;
-use crate::process::Limits;
+use crate::process::{BEAT, Limits};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +19,11 @@ pub enum Far {
 
 /// How much longer the far side has for itself: the limits are kept here, and there only if we are gone.
 const SLACK: Duration = Duration::from_secs(30);
+
+/// How often the far side is told that we are there.
+pub(super) const BEAT_EVERY: Duration = Duration::from_secs(15);
+/// After how long without it the far side takes us for gone. `ssh` gives up here long before.
+pub(super) const SILENCE: Duration = Duration::from_mins(3);
 
 impl Far {
     pub(super) fn dir(&self) -> &OsStr {
@@ -47,22 +52,29 @@ impl Far {
 
 /// The script that carries a command on the far side, and lets it live only as long as we do.
 ///
-/// It reads as many bytes as the command's input has; after that, standard input brings nothing but its end, which comes when
-/// we have ended `ssh`, or the connection is lost: then the command is ended with its whole session. Where even that end
-/// cannot come, as when a network falls silent, `timeout` ends it. Once that has begun it is seen through: a command's shell
-/// dies of `SIGTERM` before what it runs does.
+/// It reads as many bytes as the command's input has; after that, standard input brings a beat now and then, and its end when
+/// we have ended `ssh`, or the connection is lost: then the command is ended with its whole session. So it is when no beat
+/// came for as long as `silence`, as when a network falls silent and nobody hears of it; and by a limit on the whole time.
+/// Once that has begun it is seen through: a command's shell dies of `SIGTERM` before what it runs does.
 pub(super) fn script(
     dir: &OsStr,
     command: &OsStr,
     cleanup: &OsStr,
     input: usize,
     limits: &Limits,
+    silence: Duration,
     marks: &Marks,
 ) -> Result<OsString> {
     let grace = limits.grace.as_secs().max(1);
     let bounded = limits.total.map_or_else(String::new, |total| {
         format!(" timeout -k {grace} {}", (total + limits.grace + SLACK).as_secs())
     });
+    // Where there is no `timeout`, the end of the input alone is waited for.
+    let until_gone = format!(
+        "if timeout 1 true; then while [ \"$(timeout {} head -c 1 <&3)\" = {} ]; do :; done; else cat <&3; fi",
+        silence.as_secs().max(1),
+        char::from(BEAT)
+    );
     let give_up = format!("{{ s=$?; {}; exit $s; }}", marks.far());
     // One process alone may read standard input: it first hands the command's part on, through a pipe with a name that is
     // gone as soon as both ends are open, and then waits for the end.
@@ -84,7 +96,7 @@ pub(super) fn script(
         .text(format!(" || {give_up}\nexec 3<&0\n{prepare}setsid{bounded} sh -c"))
         .words([command])?
         .text(format!(
-            " <{source} 3<&- &\np=$!\n{open}({hand_on}cat <&3; trap '' TERM; kill -s TERM -- -$p; sleep {grace}; "
+            " <{source} 3<&- &\np=$!\n{open}({hand_on}{until_gone}; trap '' TERM; kill -s TERM -- -$p; sleep {grace}; "
         ))
         .text("kill -s KILL -- -$p")
         .text(cleanup)
@@ -103,22 +115,37 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    /// What the far side sees of us.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Presence {
+        Beats,
+        /// The connection is there, and nothing comes through it.
+        Silent,
+        /// Standard input ends as soon as the input is written, as it does when a connection is lost.
+        Gone,
+    }
+
     /// Has a shell here carry a command as one on the far side would.
     fn carried(
         dir: &str,
         command: &str,
         input: &[u8],
-        is_held: bool,
+        presence: Presence,
         total: Option<Duration>,
     ) -> (Ended, super::super::marks::Found) {
         let marks = Marks::new().unwrap();
         let limits = Limits { grace: Duration::from_secs(1), total, ..Limits::default() };
         let job = marks.around(command.as_ref());
-        let script = script(dir.as_ref(), &job, OsStr::new(""), input.len(), &limits, &marks).unwrap();
+        let (dir, silence) = (dir.as_ref(), Duration::from_secs(1));
+        let script = script(dir, &job, OsStr::new(""), input.len(), &limits, silence, &marks).unwrap();
         let environment = Variables::new().plain("PATH", "/usr/bin:/bin");
         let command =
             Command::new("sh").args([OsStr::new("-c"), &script]).environment(environment).input(input);
-        let command = if is_held { command.hold_input_open() } else { command };
+        let command = match presence {
+            Presence::Beats => command.beat(Duration::from_millis(200)),
+            Presence::Silent => command.hold_input_open(),
+            Presence::Gone => command,
+        };
         let mut ended = run(&command, &limits, &Watch::none(), &RealClock::new()).unwrap();
         let found = marks.take(&mut ended);
         (ended, found)
@@ -127,32 +154,35 @@ mod tests {
     #[test]
     fn input_goes_in_and_the_exit_code_comes_out() {
         let input = b"select 1;\n".repeat(20_000);
-        let (ended, found) = carried("/", "wc -c; pwd; echo no >&2; (exit 7)", &input, true, None);
+        let (ended, found) =
+            carried("/", "wc -c; pwd; sleep 2; echo no >&2; (exit 7)", &input, Presence::Beats, None);
         assert_eq!((found.began, found.ended, found.far), (true, Some(7), Some(7)));
         assert_eq!((&*ended.stdout.text(), &*ended.stderr.text()), ("200000\n/\n", "no\n"));
-        let (ended, found) = carried("/", "cat; (exit 255)", b"", true, Some(Duration::from_mins(1)));
+        let (ended, found) =
+            carried("/", "cat; (exit 255)", b"", Presence::Beats, Some(Duration::from_mins(1)));
         assert_eq!((found.ended, ended.status), (Some(255), Status::Exited(255)));
     }
 
     #[test]
     fn a_directory_that_is_not_there_is_not_the_commands_failure() {
-        let (ended, found) = carried("/no/such", "echo ran", b"", true, None);
+        let (ended, found) = carried("/no/such", "echo ran", b"", Presence::Beats, None);
         assert!(found.began && found.ended.is_none() && found.far.is_some_and(|code| code != 0));
         assert!(ended.stdout.is_empty() && ended.stderr.text().contains("/no/such"));
     }
 
     #[test]
     fn a_command_does_not_outlive_us() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("pid");
-        // Standard input ends as soon as the input is written, as it does when a connection is lost.
-        let command =
-            format!("sh -c 'trap \"\" TERM; echo $$ >{}; while :; do sleep 0.1; done'", file.display());
-        let (ended, found) = carried("/", &command, b"some input", false, None);
-        assert!(found.began && found.ended.is_none());
-        assert!(ended.duration < Duration::from_secs(8), "{:?}", ended.duration);
-        // It was started before it was ended, unless the end came faster than a shell starts.
-        let pid = fs::read_to_string(&file).unwrap_or_default();
-        assert!(pid.is_empty() || !Path::new("/proc").join(pid.trim()).join("exe").exists());
+        for presence in [Presence::Gone, Presence::Silent] {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join("pid");
+            let command =
+                format!("sh -c 'trap \"\" TERM; echo $$ >{}; while :; do sleep 0.1; done'", file.display());
+            let (ended, found) = carried("/", &command, b"some input", presence, None);
+            assert!(found.began && found.ended.is_none(), "{presence:?}");
+            assert!(ended.duration < Duration::from_secs(10), "{presence:?}: {:?}", ended.duration);
+            // It was started before it was ended, unless the end came faster than a shell starts.
+            let pid = fs::read_to_string(&file).unwrap_or_default();
+            assert!(pid.is_empty() || !Path::new("/proc").join(pid.trim()).join("exe").exists());
+        }
     }
 }

@@ -1,6 +1,6 @@
 use super::{Container, Control, Job, Reads, Runner};
 use crate::Result;
-use crate::process::{Command, Ended, User, Variables, run};
+use crate::process::{Command, Ended, PARENT, User, Variables, run};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -55,6 +55,7 @@ impl LocalRunner {
         }
         // Messages are read by programs and by people far away.
         variables = variables.plain("LC_ALL", "C.UTF-8").plain("NO_COLOR", "1");
+        variables = variables.plain(PARENT, std::process::id().to_string());
         if let Some(user) = &self.run_as {
             variables = variables.plain("HOME", user.home()).plain("USER", user.name());
         }
@@ -106,6 +107,6 @@ mod tests {
         assert_eq!(all.shown("WALG_DELTA_MAX_STEPS"), Some(OsStr::new("1")));
         let server = runner.environment(&Job::new("psql").reads(Reads::Server));
         let names: Vec<_> = server.names().collect();
-        assert_eq!(names, ["LC_ALL", "NO_COLOR", "PATH", "PGHOST"]);
+        assert_eq!(names, ["LC_ALL", "NO_COLOR", "PATH", "PGHOST", "SI_BACKUP_PARENT"]);
     }
 }

@@ -1,5 +1,5 @@
 use super::compose::{MOST_OF_A_PROJECT, containers_of, project_of, shell};
-use super::far::{Far, script};
+use super::far::{BEAT_EVERY, Far, SILENCE, script};
 use super::marks::Marks;
 use super::quote::Script;
 use super::{Container, Control, Job, Runner};
@@ -83,10 +83,10 @@ impl SshRunner {
         marks: &Marks,
         control: &Control<'_>,
     ) -> Result<(Ended, super::marks::Found)> {
-        let script = script(self.far.dir(), command, cleanup, input.len(), &control.limits, marks)?;
+        let script = script(self.far.dir(), command, cleanup, input.len(), &control.limits, SILENCE, marks)?;
         let line = Script::new().text("exec sh -c").words([script])?.done();
         let ssh = self.ssh().args([OsStr::new("--"), self.target.as_ref(), &line]);
-        let ssh = ssh.input(input).hold_input_open().output(output);
+        let ssh = ssh.input(input).beat(BEAT_EVERY).output(output);
         let mut ended = run(&ssh, &control.limits, &control.watch, control.clock)?;
         let found = marks.take(&mut ended);
         if matches!(ended.status, Status::Exited(_) | Status::Killed(_)) {
