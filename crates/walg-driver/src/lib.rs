@@ -41,4 +41,4 @@ mod wal_get;
 pub use beside::{resolved, works_in};
 pub use codec::{Cipher, Compression, SodiumKey};
 pub use error::{Error, Result};
-pub use wal_get::{Segments, WalGet, WalSource, wal_get};
+pub use wal_get::{Ahead, Segments, WalGet, WalSource, wal_get, wal_get_ahead};

@@ -7,12 +7,13 @@ mod support;
 mod watched;
 
 use backup_store::{DirStore, Prefix, Store};
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use support::{files, fixture};
 use walg_driver::bucket::Root;
 use walg_driver::wal::SegmentSize;
-use walg_driver::{Cipher, Segments, SodiumKey, WalGet, WalSource, wal_get};
+use walg_driver::{Ahead, Cipher, Segments, SodiumKey, WalGet, WalSource, wal_get, wal_get_ahead};
 use watched::{Fails, Watched};
 
 const PLAIN: u64 = 7_711_480_237_486_108_024;
@@ -142,4 +143,51 @@ fn where_it_cannot_be_written_is_not_the_archives_fault() {
     let segments = Segments { size: SegmentSize::DEFAULT, system_identifier: None };
     let got = wal_get(&[source], &segment(3), Path::new("/nowhere/at/all"), segments);
     assert!(matches!(&got, WalGet::Failed(error) if error.code() == "io"), "{got:?}");
+}
+
+/// What comes next is fetched with what is asked for, and each file is still what its name says or not there.
+#[test]
+fn a_recovery_without_a_mirror_reads_ahead() {
+    let dir = fixture("plain");
+    let bad = dir.path().join(format!("wal_005/{}.zst", segment(5)));
+    let cut = fs::read(&bad).unwrap();
+    fs::write(&bad, &cut[..cut.len() / 2]).unwrap();
+    let store = Watched::new(dir.path(), Fails::Never);
+    let opened = || store.opened.load(std::sync::atomic::Ordering::Relaxed);
+    let (root, home) = (Root::default(), tempfile::tempdir().unwrap());
+    let segments = Segments { size: SegmentSize::DEFAULT, system_identifier: Some(PLAIN) };
+    let path = home.path().join("RECOVERYXLOG");
+    let ask = |name: &str| {
+        let _ = fs::remove_file(&path);
+        let sources = [WalSource { store: &store, root: &root, cipher: &Cipher::None }];
+        wal_get_ahead(&sources, name, &path, segments, &Ahead::in_directory(home.path())).exit_code()
+    };
+    let kept = || {
+        let entries = fs::read_dir(home.path().join("si-backup-wal-ahead")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(ask("00000002.history"), 1);
+    assert_eq!(ask(&segment(3)), 0);
+    let after_the_first = opened();
+    let ahead = kept();
+    assert!(ahead.contains(&segment(4)) && !ahead.contains(&segment(5)), "{ahead:?}");
+    assert_eq!(ask(&segment(4)), 0, "it was there already");
+    assert_eq!(opened(), after_the_first);
+    assert_eq!(fs::metadata(&path).unwrap().len(), 16 << 20);
+    assert!(!kept().contains(&segment(4)), "it is moved, not copied");
+    // What cannot be used is told when it is asked for, and what is not there is proved anew.
+    assert_eq!(ask(&segment(5)), 126);
+    assert_eq!(ask(&segment(0xFF)), 1);
+    assert_eq!(kept(), [""; 0]);
+    // A recovery begins by asking for a history: what an earlier one left is not its own.
+    assert_eq!(ask(&segment(3)), 0);
+    assert!(!kept().is_empty());
+    assert_eq!(ask("00000002.history"), 1);
+    assert_eq!(kept(), [""; 0]);
+    // What others may write to is not used.
+    fs::set_permissions(home.path().join("si-backup-wal-ahead"), Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(ask(&segment(3)), 126);
 }

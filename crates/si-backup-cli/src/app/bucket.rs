@@ -1,7 +1,7 @@
 use super::{AppEnvironment, file};
 use crate::CliError;
 use backup_contract::AppSlug;
-use backup_contract::environment::{BucketKey, BucketReach, S3Reach};
+use backup_contract::environment::{BucketKey, BucketReach, Environment, S3Reach};
 use backup_store::s3::{Addressing, Endpoint, PlainHttp, S3Credentials};
 use backup_store::{DirStore, S3Config, S3Store, Store};
 use std::path::Path;
@@ -36,18 +36,8 @@ impl AppBucket {
     /// [`CliError::Contract`] when the env file does not say where the bucket is, or with which key it is opened;
     /// [`CliError::Store`].
     pub fn open(environment: &AppEnvironment<'_>) -> Result<Self, CliError> {
-        let app = environment.app.clone();
-        let environment = environment.get();
-        let cipher = match environment.bucket_key()? {
-            BucketKey::None => Cipher::None,
-            BucketKey::Sodium(bytes) => Cipher::Sodium(SodiumKey::new(*bytes.expose())),
-            BucketKey::EngineOnly => Cipher::Unknown,
-        };
-        let store: Box<dyn Store> = match environment.bucket()? {
-            BucketReach::Directory(directory) => Box::new(DirStore::open(Path::new(&directory))?),
-            BucketReach::S3(reach) => Box::new(S3Store::connect(s3_config(*reach)?)?),
-        };
-        Ok(Self { app, store, root: Root::default(), cipher })
+        let (store, cipher) = reach(&environment.get())?;
+        Ok(Self { app: environment.app.clone(), store, root: Root::default(), cipher })
     }
 
     /// Its catalogue.
@@ -68,6 +58,20 @@ impl AppBucket {
             _ => Ok(walg_driver::verify::opens(&self.cipher, &*self.store, &self.root, backup)?),
         }
     }
+}
+
+/// The store that an env file tells of, and what opens its objects.
+pub(crate) fn reach(environment: &Environment<'_>) -> Result<(Box<dyn Store>, Cipher), CliError> {
+    let cipher = match environment.bucket_key()? {
+        BucketKey::None => Cipher::None,
+        BucketKey::Sodium(bytes) => Cipher::Sodium(SodiumKey::new(*bytes.expose())),
+        BucketKey::EngineOnly => Cipher::Unknown,
+    };
+    let store: Box<dyn Store> = match environment.bucket()? {
+        BucketReach::Directory(directory) => Box::new(DirStore::open(Path::new(&directory))?),
+        BucketReach::S3(reach) => Box::new(S3Store::connect(s3_config(*reach)?)?),
+    };
+    Ok((store, cipher))
 }
 
 /// The longest file of certificates that is read, in bytes.

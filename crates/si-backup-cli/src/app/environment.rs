@@ -1,7 +1,7 @@
 use super::env_file;
 use crate::settings::AppSettings;
 use crate::{CliError, Session};
-use backup_contract::environment::{EnvFile, EnvValue, Environment, KeyFile};
+use backup_contract::environment::{EnvFile, EnvValue, Environment};
 use backup_contract::{AppSlug, Severity, Stage};
 use std::io::{self, ErrorKind};
 
@@ -53,11 +53,7 @@ impl<'s> AppEnvironment<'s> {
             profile: self.settings.profile,
             engine: self.settings.engine_kind(),
             stage: self.stage,
-            key_file: match &self.key {
-                Some(Ok((key, mode))) => KeyFile::Read { key, mode: *mode },
-                Some(Err(_)) => KeyFile::Unreadable,
-                None => KeyFile::NotLookedAt,
-            },
+            key_file: env_file::key_found(self.key.as_ref()),
         }
     }
 

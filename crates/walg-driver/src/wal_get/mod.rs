@@ -6,11 +6,14 @@
 //! answer 1 to all of these, which is why theirs is never the `restore_command`.)
 //!
 //! The sources are asked in order. The first is usually the [mirror](crate::mirror), in which the WAL up to the target
-//! lies already, fetched several at a time: that is the whole of the read-ahead, and nothing runs in the background that
-//! a killed recovery would leave behind. What is not in it comes from the store itself. A scratch server asks it only for
-//! what does not wait decoded beside the copy.
+//! lies already, fetched several at a time, which is read-ahead enough. What is not in it comes from the store itself; who
+//! has the store alone lets [`wal_get_ahead`] bring what comes next too. Nothing runs in the background that a killed
+//! recovery would leave behind. A scratch server asks only for what does not wait decoded beside the copy.
 
+mod ahead;
 mod content;
+
+pub use ahead::{Ahead, wal_get_ahead};
 
 use crate::bucket::Root;
 use crate::codec::{Cipher, Compression};

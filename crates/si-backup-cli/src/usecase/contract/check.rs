@@ -4,7 +4,7 @@ use crate::report::{finding_lines, row};
 use crate::settings::{AppSettings, ContextSettings, RunnerSettings};
 use crate::view::{ContractFindingRow, ContractRow, ContractSummary, count};
 use crate::{CliError, Report, Session};
-use backup_contract::environment::{EnvFile, Environment, KeyFile, PrefixUse, parse_failed};
+use backup_contract::environment::{EnvFile, Environment, PrefixUse, parse_failed};
 use backup_contract::{
     AppSlug, Checked, ClauseId, ContextName, ContractFacts, Finding, Place, Severity, Unjudged,
 };
@@ -177,11 +177,7 @@ impl<'s> App<'s> {
             profile: self.settings.profile,
             engine: self.settings.engine_kind(),
             stage: context.stage(),
-            key_file: match &key {
-                None => KeyFile::NotLookedAt,
-                Some(Err(_)) => KeyFile::Unreadable,
-                Some(Ok((key, mode))) => KeyFile::Read { key, mode: *mode },
-            },
+            key_file: env_file::key_found(key.as_ref()),
         };
         self.checked.extend(env.check());
         let owner = if self.context == &session.context {
