@@ -20,6 +20,7 @@
 //! [`extract()`] makes such a copy for somebody else to start: with its WAL in it, and told how far to recover.
 
 mod cluster;
+mod collation;
 mod container;
 mod decoded;
 mod docker;

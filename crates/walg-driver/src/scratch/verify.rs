@@ -1,4 +1,5 @@
 use super::cluster::Cluster;
+use super::collation;
 use super::container::{self, Container};
 use super::decoded;
 use super::held::{Held, Left};
@@ -342,11 +343,18 @@ impl<'a> Attempt<'a> {
             self.restore.step(Step::Asking)?;
             self.check(report, &check.name, || questions::app(psql, check))?;
         }
+        let sorts_otherwise = collation::differing(psql, questions::MAINTENANCE)?;
         // A block that a delta took from the wrong place has a good checksum.
         if plan.backup.chain.len() > 1 {
+            let otherwise = sorts_otherwise.as_deref();
             self.check(report, "amcheck", || {
-                questions::amcheck(psql, &self.reader(psql.runner), &plan.programs)
+                questions::amcheck(psql, &self.reader(psql.runner), &plan.programs, otherwise)
             })?;
+        }
+        if let Some(otherwise) = sorts_otherwise {
+            report.notes.push(format!(
+                "{otherwise}: a server that is to live on such a host needs REINDEX of what sorts text before it is used"
+            ));
         }
         Ok(())
     }
