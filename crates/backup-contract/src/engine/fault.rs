@@ -4,7 +4,8 @@ use crate::{ClauseId, Finding, Place, Severity};
 /// Something that goes wrong in an engine: since when, until when, and what to do.
 ///
 /// Read from the engines' sources and issues, and tried against PostgreSQL 15 with wal-g 3.0.9 and walrus 0.4.1. What
-/// this program works around by itself is [`Severity::Info`]; what an operator has to change is more.
+/// this program works around, or what only meets who runs the engine by hand, is [`Severity::Info`]; what would go wrong in
+/// what this program does, and an operator has to change, is more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     code: &'static str,
@@ -132,7 +133,7 @@ const V3_0_9: EngineVersion = EngineVersion::new(3, 0, 9);
 
 /// Every fault that is known.
 const FAULTS: [Fault; 26] = [
-    Fault::new("engine-streaming-push", Engine::WalG, Versions::Before(V3_0_9), Severity::Error)
+    Fault::new("engine-streaming-push", Engine::WalG, Versions::Before(V3_0_9), Severity::Info)
         .does("makes broken backups of PostgreSQL 15 and newer when it pushes over a connection instead of from the data directory")
         .so("use 3.0.9 or newer, or push from the data directory")
         .about(ClauseId::AppContract),
@@ -144,7 +145,7 @@ const FAULTS: [Fault; 26] = [
         .does("writes into a directory in place and does not wait for the disk: what a kill or a crash cuts has the name of a whole object")
         .so("use 3.0.9 or newer, or a bucket")
         .about(ClauseId::AppContract),
-    Fault::new("engine-copy-loses-parents", Engine::WalG, Versions::Before(V3_0_9), Severity::Warning)
+    Fault::new("engine-copy-loses-parents", Engine::WalG, Versions::Before(V3_0_9), Severity::Info)
         .does("leaves the parents out when its 'copy' copies a delta: the copy cannot be restored")
         .so("use 3.0.9 or newer, or 'si-backup offsite sync', which copies whole lineages")
         .about(ClauseId::ImmutableOffsite),
@@ -166,7 +167,7 @@ const FAULTS: [Fault; 26] = [
     Fault::new("engine-garbage-blind", Engine::WalG, Versions::All, Severity::Info)
         .does("finds what a crashed upload left only where it is older than the oldest backup that is not permanent")
         .so("nothing need be done: leftovers are found in the bucket"),
-    Fault::new("engine-retain-after-upgrade", Engine::WalG, Versions::All, Severity::Warning)
+    Fault::new("engine-retain-after-upgrade", Engine::WalG, Versions::All, Severity::Info)
         .does("deletes the new backups first when 'delete retain' runs after a pg_upgrade without '--use-sentinel-time', because the timeline began anew")
         .so("give the upgraded server a prefix of its own, and never run 'delete retain'")
         .about(ClauseId::Retention),
@@ -180,7 +181,7 @@ const FAULTS: [Fault; 26] = [
     Fault::new("engine-corrupt-pages-pass", Engine::WalG, Versions::All, Severity::Info)
         .does("only warns of corrupt pages when it pushes with '--verify', and ends with exit code 0")
         .so("nothing need be done: the record of corrupt blocks is read after each push"),
-    Fault::new("engine-fetch-hides-absence", Engine::WalG, Versions::Before(V3_0_0), Severity::Warning)
+    Fault::new("engine-fetch-hides-absence", Engine::WalG, Versions::Before(V3_0_0), Severity::Info)
         .does("ends 'wal-fetch' with 1 where a segment is absent, as where anything else went wrong: PostgreSQL then ends recovery early")
         .so("use 'si-backup wal-get' as restore_command, never the engine's own")
         .about(ClauseId::RestoreGate),
@@ -191,7 +192,7 @@ const FAULTS: [Fault; 26] = [
     Fault::new("engine-fetch-goes-on", Engine::WalG, Versions::All, Severity::Info)
         .does("tries for more than an hour to unpack what cannot be unpacked, as with a wrong key, and does not end when it is told to")
         .so("nothing need be done here; by hand, set WALG_DOWNLOAD_FILE_RETRIES=0 and end it with SIGKILL"),
-    Fault::new("engine-localhost-fallback", Engine::WalG, Versions::All, Severity::Warning)
+    Fault::new("engine-localhost-fallback", Engine::WalG, Versions::All, Severity::Info)
         .does("backs up the server on localhost when PGHOST does not answer: perhaps the wrong one")
         .so("name the right host in PGHOST; the system identifier is compared before a backup counts")
         .about(ClauseId::AppContract),
@@ -210,14 +211,14 @@ const FAULTS: [Fault; 26] = [
     Fault::new("engine-missing-parts-pass", Engine::Both, Versions::All, Severity::Info)
         .does("hardly notices at a restore that parts of a backup are missing; walrus ends with exit code 0")
         .so("restore with this program, which holds each part against the record"),
-    Fault::new("engine-follows-tablespaces", Engine::Both, Versions::All, Severity::Warning)
+    Fault::new("engine-follows-tablespaces", Engine::Both, Versions::All, Severity::Info)
         .does("links tablespaces of a fetched backup to where they were: beside a running server it writes over live data")
         .so("never fetch by hand where the server runs; this program refuses tablespaces that are not mapped elsewhere")
         .about(ClauseId::RestoreGate),
-    Fault::new("engine-skip-redundant-tars", Engine::WalG, Versions::All, Severity::Warning)
+    Fault::new("engine-skip-redundant-tars", Engine::WalG, Versions::All, Severity::Info)
         .does("restores nothing and ends with exit code 0 when '--skip-redundant-tars' meets a chain with a backup by walrus")
         .so("leave the option out for such chains; unset WALG_SKIP_REDUNDANT_TARS"),
-    Fault::new("engine-fetch-hides-errors", Engine::Walrus, Versions::All, Severity::Warning)
+    Fault::new("engine-fetch-hides-errors", Engine::Walrus, Versions::All, Severity::Info)
         .does("ends 'wal-fetch' with 1 whether a segment is absent, the network is down or the key is wrong: PostgreSQL then ends recovery early")
         .so("use 'si-backup wal-get' as restore_command, never the engine's own")
         .about(ClauseId::RestoreGate),

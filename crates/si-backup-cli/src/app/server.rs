@@ -7,7 +7,7 @@ use backup_contract::live::{Receiver, ServerFacts};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use walg_driver::engine::{Engine, environment};
+use walg_driver::engine::{Capabilities, Engine, environment};
 use walg_driver::process::{Limits, User, Watch};
 use walg_driver::runner::{Control, LocalRunner, Runner, compare_environment};
 use walg_driver::wal::Timeline;
@@ -99,6 +99,14 @@ impl AppServer {
             return Ok(None);
         }
         Ok(Some(self.engine.version(&*self.runner, control)?))
+    }
+
+    /// What the engine can do, and what is known to go wrong in the version that there is.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] where it cannot be started, or does not tell its version.
+    pub fn engine_there(&self, control: &Control<'_>) -> Result<Capabilities, CliError> {
+        Ok(self.engine.capabilities(self.engine.version(&*self.runner, control)?))
     }
 
     /// What of the service's own environment is not as the env file says; nothing where jobs are given the latter.

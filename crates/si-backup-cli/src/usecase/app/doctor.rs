@@ -28,13 +28,7 @@ pub(in crate::usecase) fn diagnose(
     let asked = within(session, Limits::default().total(PATIENCE), |control| {
         let server = AppServer::of(session, &environment, None, control)?;
         findings.extend(server.compare_environment(&environment, control)?);
-        if let Some(version) = server.engine_version(control)? {
-            let _ = write!(said, ", {} {version}", server.engine.kind());
-            if let Some(service) = &server.service {
-                let _ = write!(said, " in service '{service}'");
-            }
-            findings.extend(environment.get().check_version(version));
-        }
+        said += &about_engine(&environment, &server, control, &mut findings)?;
         let answers = server.ask(format!("app {app}"), catalogue.systems(), control)?;
         let facts = answers.facts.check();
         let can_archive = !facts.has_errors() && answers.facts.archive_mode.as_deref() != Some("off");
@@ -52,6 +46,27 @@ pub(in crate::usecase) fn diagnose(
         Ok(()) => {}
     }
     Ok((findings, said))
+}
+
+/// Which engine there is, and how much is known to go wrong in it; what of that the app's settings run into is found.
+fn about_engine(
+    environment: &AppEnvironment<'_>,
+    server: &AppServer,
+    control: &Control<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<String, CliError> {
+    let engine = server.engine_there(control)?;
+    let mut said = format!(", engine {} {}", server.engine.kind(), engine.version());
+    if let Some(service) = &server.service {
+        let _ = write!(said, " in service '{service}'");
+    }
+    let harmless = engine.faults().iter().filter(|fault| fault.severity == Severity::Info).count();
+    if harmless > 0 {
+        let count = crate::view::count(harmless, "known fault", "known faults");
+        let _ = write!(said, " with {count} that are worked around ('contract --check --app' lists them)");
+    }
+    findings.extend(environment.get().check_version(engine.version()));
+    Ok(said)
 }
 
 /// Has the server hand over its WAL, and looks for it where it has to come to.
