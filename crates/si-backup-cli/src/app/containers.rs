@@ -35,7 +35,6 @@ pub(super) fn in_service(
     asked: Option<&str>,
     control: &Control<'_>,
 ) -> Result<(Box<dyn Runner>, String), CliError> {
-    let client = client(session);
     let compose = |dir: PathBuf, files: Vec<PathBuf>| Compose {
         dir,
         files,
@@ -47,15 +46,13 @@ pub(super) fn in_service(
             Err(CliError::usage("the app runs on this host, in no service", "leave --service out"))
         }
         RunnerSettings::Compose { dir, files } => {
-            let runner = ComposeRunner::new(compose(session.expand(dir)?, files.clone()), client);
+            let runner = ComposeRunner::new(compose(session.expand(dir)?, files.clone()), client(session));
             let service = chosen(app, &runner, asked, control)?;
             Ok((Box::new(runner.service(&service)), service))
         }
         RunnerSettings::Ssh { target, remote_dir, release } => {
             let dir = remote_dir.join(release_of(session, app, release.as_deref())?);
-            let runtime =
-                session.world.var("XDG_RUNTIME_DIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-            let runner = SshRunner::new(target, Far::Plain(dir.clone()), client, &runtime)?;
+            let runner = far(session, target, &dir)?;
             let files = files_of(&runner, &dir, control)?;
             let compose = compose(dir, files);
             let runner = runner.far(Far::Compose(compose.clone()));
@@ -90,6 +87,12 @@ fn release_of(
             "name the 'release' in the app's runner",
         )
     })
+}
+
+/// What runs commands on another machine, in this directory there.
+pub(crate) fn far(session: &Session<'_>, target: &str, dir: &Path) -> Result<SshRunner, CliError> {
+    let runtime = session.world.var("XDG_RUNTIME_DIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    Ok(SshRunner::new(target, Far::Plain(dir.to_owned()), client(session), &runtime)?)
 }
 
 fn files_of(runner: &SshRunner, dir: &Path, control: &Control<'_>) -> Result<Vec<PathBuf>, CliError> {

@@ -1,4 +1,4 @@
-use super::{LivePlace, about, patience, undo_row};
+use super::{LivePlace, about, patience, si, undo_row};
 use crate::app::server::within;
 use crate::report::{finding_lines, message_of, row};
 use crate::settings::{CheckSettings, CheckTime};
@@ -8,7 +8,9 @@ use crate::view::RestoreRow;
 use crate::{AppEnvironment, AppServer, CliError, Report, Session};
 use backup_contract::{AppSlug, CheckResult, Finding, Outcome, Severity, Subject};
 use backup_store::Store;
-use paas_state::{Event, Manifest, StatePath, VaultPrints, compare_vault, is_store, newest_events};
+use paas_state::{
+    Event, Manifest, StatePath, VaultPrints, compare_vault, deployed_apps, is_store, newest_events,
+};
 use restore_guard::{ActOutcome, Action, Check, CheckKind, Grant, PassedChecks, ask};
 use std::fmt::Write;
 use walg_driver::process::Limits;
@@ -118,6 +120,9 @@ impl Aftermath<'_> {
             timed(session, || self.events(session)),
         ];
         checks.extend(app_status::check(session, &self.place.context));
+        let deployed = deployed_apps(&self.place.context).unwrap_or_default();
+        let slugs = deployed.iter().map(|app| &app.slug);
+        checks.extend(si::ask(session, slugs, &self.grant.request.to_string()));
         let apps = session.context_settings().map(|settings| settings.apps.iter()).into_iter().flatten();
         for (app, settings) in apps {
             let open = settings.checks.iter().filter(|check| check.when == CheckTime::Open);
@@ -229,7 +234,7 @@ fn sql(session: &Session<'_>, app: &AppSlug, name: &str, sql: Option<&str>) -> C
     }
 }
 
-fn timed(session: &Session<'_>, work: impl FnOnce() -> CheckResult) -> CheckResult {
+pub(super) fn timed(session: &Session<'_>, work: impl FnOnce() -> CheckResult) -> CheckResult {
     let began = session.world.clock.monotonic();
     let check = work();
     CheckResult { duration_ms: super::took(session, began), ..check }

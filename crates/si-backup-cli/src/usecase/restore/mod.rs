@@ -4,6 +4,7 @@ mod after;
 mod empty;
 mod gate;
 mod place;
+mod si;
 mod source;
 mod steps;
 

@@ -1,22 +1,14 @@
+mod running;
+
 use super::restore::{failed, passed};
-use crate::app::containers::client;
-use crate::app::server::within;
 use crate::args::AppCommand;
 use crate::report::{message_of, row};
 use crate::view::{self, AppStatusRow};
 use crate::{CliError, Report, Session};
 use backup_contract::{CheckResult, Known};
 use paas_state::{ContextDir, DeployedApp, deployed_apps};
+use running::Running;
 use std::path::Path;
-use std::time::Duration;
-use walg_driver::process::{Limits, Output, Status};
-use walg_driver::runner::{Job, LocalRunner, Runner};
-
-/// How long docker may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What docker tells of each container: the directory that its project was started in.
-const FORMAT: &str = "{{.Label \"com.docker.compose.project.working_dir\"}}";
 
 /// Shows what is expected to run, and what does.
 pub(super) fn app(session: &Session<'_>, command: &AppCommand) -> Result<Report, CliError> {
@@ -30,11 +22,11 @@ pub(super) fn app(session: &Session<'_>, command: &AppCommand) -> Result<Report,
             "'si-backup app status' lists those that it has",
         ));
     }
-    let running = running(session);
+    let mut running = Running::new(session);
     let rows: Vec<_> = deployed
         .iter()
         .filter(|deployed| app.as_ref().is_none_or(|app| deployed.slug == *app))
-        .map(|deployed| status_of(deployed, &running))
+        .map(|deployed| status_of(deployed, running.beside(&deployed.slug)))
         .collect();
     let lines = rows.iter().map(|row| {
         [
@@ -70,39 +62,16 @@ pub(super) fn check(session: &Session<'_>, context: &ContextDir) -> Vec<CheckRes
     if deployed.is_empty() {
         return vec![passed("app status", "no app is deployed".into())];
     }
-    let running = running(session);
+    let mut running = Running::new(session);
     let rows = deployed.iter().map(|deployed| {
-        let status = status_of(deployed, &running);
+        let status = status_of(deployed, running.beside(&deployed.slug));
         let name = format!("app status {}", status.app);
         if status.ok { passed(&name, status.detail) } else { failed(&name, status.detail) }
     });
     rows.collect()
 }
 
-/// The directories that the projects of this host's containers were started in, `<remote_dir>/<release>`.
-fn running(session: &Session<'_>) -> Known<Vec<String>> {
-    let asked = within(session, Limits::default().total(PATIENCE), |control| {
-        let job = Job::new("docker").args(["ps", "--format", FORMAT]).output(Output::Raw);
-        LocalRunner::new("/", client(session)).run(&job, control)
-    });
-    match asked {
-        Ok(ended) if ended.status == Status::Exited(0) => {
-            let printed = ended.stdout.whole().unwrap_or_default();
-            let mut dirs: Vec<String> = String::from_utf8_lossy(&printed)
-                .lines()
-                .filter(|line| !line.is_empty())
-                .map(str::to_owned)
-                .collect();
-            dirs.sort();
-            dirs.dedup();
-            Known::Known(dirs)
-        }
-        Ok(_) => Known::unknown("docker does not say what runs"),
-        Err(e) => Known::unknown(format!("docker cannot be asked here: {}", message_of(&e.into()))),
-    }
-}
-
-fn status_of(app: &DeployedApp, running: &Known<Vec<String>>) -> AppStatusRow {
+fn status_of(app: &DeployedApp, (running, host): (&Known<Vec<String>>, String)) -> AppStatusRow {
     let expected = app.current_release.clone();
     let (running, ok, detail) = match (&app.remote_dir, running) {
         (_, Known::Unknown(why)) => (Vec::new(), true, format!("not compared: {why}")),
@@ -116,21 +85,22 @@ fn status_of(app: &DeployedApp, running: &Known<Vec<String>>) -> AppStatusRow {
                 .filter(below)
                 .filter_map(|dir| Some(Path::new(dir).file_name()?.to_string_lossy().into_owned()))
                 .collect();
-            judge(expected.as_deref(), releases)
+            judge(expected.as_deref(), releases, &host)
         }
     };
     AppStatusRow { app: app.slug.to_string(), expected, running, ok, detail }
 }
 
-fn judge(expected: Option<&str>, running: Vec<String>) -> (Vec<String>, bool, String) {
+fn judge(expected: Option<&str>, running: Vec<String>, host: &str) -> (Vec<String>, bool, String) {
     let (ok, detail) = match (expected, running.as_slice()) {
-        (_, []) => (true, "nothing of it runs on this host".to_owned()),
-        (Some(expected), [one]) if one == expected => (true, format!("{expected} runs, as docker says")),
-        (Some(expected), several) => {
-            (false, format!("{expected} is expected, and docker says that {} runs", several.join(", ")))
+        (_, []) => (true, format!("nothing of it runs on {host}")),
+        (Some(expected), [one]) if one == expected => {
+            (true, format!("{expected} runs on {host}, as docker says"))
         }
-        (None, several) => {
-            (false, format!("nothing is expected to run, and docker says that {} does", several.join(", ")))
+        (expected, several) => {
+            let expected = expected.unwrap_or("nothing");
+            let several = several.join(", ");
+            (false, format!("{expected} is expected to run, and docker on {host} says that {several} does"))
         }
     };
     (running, ok, detail)
@@ -146,7 +116,8 @@ mod tests {
             current_release: expected.map(str::to_owned),
             remote_dir: Some("/srv/shop".into()),
         };
-        status_of(&app, &Known::Known(dirs.iter().map(|dir| (*dir).to_owned()).collect())).ok
+        let dirs = Known::Known(dirs.iter().map(|dir| (*dir).to_owned()).collect());
+        status_of(&app, (&dirs, "this host".into())).ok
     }
 
     #[test]
