@@ -22,7 +22,7 @@ pub use admin::{Admin, BucketKind, VersionRow};
 pub use certificate::Certificate;
 pub use fs_server::{FsServer, IfNoneMatch};
 pub use keys::AccessKeys;
-pub use part::{has_extended_attributes, skipped, versitygw, wal_g};
+pub use part::{has_extended_attributes, postgres_of, skipped, versitygw, wal_g};
 pub use proxy::{Asked, Fault, Proxy, Schedule};
 pub use versity::VersityGw;
 

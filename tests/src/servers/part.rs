@@ -16,13 +16,26 @@ pub fn wal_g() -> Option<PathBuf> {
 
 fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(cache().map(|cache| cache.join("bin")))
+        .map(|dir| dir.join(program))
+        .find(|path| path.is_file())
+}
+
+/// The servers of `PostgreSQL` majors that the distribution has not, by `scripts/setup`: `bin`, `lib` and `share` of each,
+/// which may be moved, with `initdb`, `postgres` and `pg_ctl` alone.
+#[must_use]
+pub fn postgres_of(major: u32) -> Option<PathBuf> {
+    let dir = cache()?.join(format!("postgres/{major}"));
+    dir.join("bin/postgres").is_file().then_some(dir)
+}
+
+/// Where `scripts/setup` puts things.
+fn cache() -> Option<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-    env::split_paths(&path)
-        .chain(cache.map(|cache| cache.join("si-backup/bin")))
-        .map(|dir| dir.join(program))
-        .find(|path| path.is_file())
+    Some(cache?.join("si-backup"))
 }
 
 /// Whether files in a directory can have extended attributes, which `versitygw` keeps what it knows of objects in.

@@ -4,11 +4,12 @@ use crate::harness::{Ran, wait_for};
 use crate::postgres::{Database, KEY};
 use rustix::process::{Pid, Signal, kill_process};
 use si_backup_tests::servers::{BucketKind, REGION, VersityGw};
+use std::os::unix::fs::PermissionsExt as _;
 use std::thread::sleep;
 use std::time::Duration;
 
-/// The whole way, with a bucket wherever it is.
-fn from_backup_to_proof(database: &Database) {
+/// The whole way, with a bucket wherever it is; what `amcheck` said.
+fn from_backup_to_proof(database: &Database) -> String {
     let full = database.json(&["run", "--app", "shop"]).expect(0).row();
     assert_eq!((&full["kind"], &full["restorable"]), (&"full".into(), &true.into()));
     assert_eq!(full["verified"]["level"], "checksum");
@@ -53,17 +54,32 @@ fn from_backup_to_proof(database: &Database) {
         database.sql("select count(*) from orders, pg_is_in_recovery() where not pg_is_in_recovery"),
         "1501"
     );
+    let amcheck = checks.iter().find(|check| check["name"] == "amcheck").unwrap();
+    amcheck["detail"].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn a_database_in_a_directory() {
     let Some(database) = Database::in_a_directory() else { return };
-    from_backup_to_proof(&database);
+    // As if it came from where text is sorted by another library: an index of text would be out of order here.
+    database.sql_in("template1", "update pg_collation set collversion = '1.0' where collname = 'und-x-icu'");
+    let said = from_backup_to_proof(&database);
+    assert!(
+        said.contains("indexes were not looked at: the collation \"und-x-icu\" was sorted by version 1.0"),
+        "{said}"
+    );
     // By hand a full, whatever there is.
     let full = database.json(&["run", "--app", "shop", "--full"]).expect(0).row();
     assert_eq!(full["kind"], "full");
     let text = database.run(&["run", "--app", "shop", "--dry-run"]).expect(0).stdout;
     assert!(text.contains("would make a delta of app:shop"), "{text}");
+    // What is known to go wrong in the engine is told, and is no reason to complain.
+    let checks = database.json(&["doctor"]).envelope()["checks"].as_array().unwrap().clone();
+    let app = checks.iter().find(|row| row["name"] == "app shop" && row["ok"] == true).unwrap();
+    assert!(app["detail"].as_str().unwrap().contains("engine embedded 0.4.1 with "), "{app}");
+    let notes = database.json(&["contract", "--check", "--app", "shop"]).data();
+    let note = notes.iter().find(|row| row["code"] == "engine-fetch-hides-errors").unwrap();
+    assert_eq!(note["severity"], "info");
     let trail = database.json(&["audit", "list"]).expect(0).data();
     assert!(trail.iter().filter(|row| row["subject"] == "app:shop" && row["action"] == "run").count() >= 6);
 }
@@ -84,7 +100,7 @@ fn a_database_in_s3() {
             keys.secret
         ),
     );
-    from_backup_to_proof(&database);
+    assert_eq!(from_backup_to_proof(&database), "every table and B-tree of every database is sound");
 }
 
 #[test]
@@ -274,6 +290,19 @@ fn a_restore_command_never_ends_in_a_code_that_would_promote() {
     ] {
         assert_eq!(get(env, args), 126, "{env:?} {args:?}");
     }
+    // From the bucket itself, as the app's env file has it, and with what comes next.
+    let (env_file, ahead) = (database.path("shop.env"), database.path("ahead"));
+    std::fs::create_dir(&ahead).unwrap();
+    let store = ("SI_BACKUP_WAL_ENV_FILE", env_file.to_str().unwrap());
+    let reads_ahead = ("SI_BACKUP_WAL_AHEAD", ahead.to_str().unwrap());
+    assert_eq!(get(&[store, ("SI_BACKUP_WAL_KEY", "not asked")], &[there, to]), 0);
+    assert_eq!(get(&[store, reads_ahead], &[there, to]), 0);
+    assert!(ahead.join("si-backup-wal-ahead/000000010000000000000002").exists());
+    assert_eq!(get(&[store, reads_ahead], &["000000010000000000000002", to]), 0);
+    assert_eq!(get(&[store, reads_ahead], &["0000000100000000000000FF", to]), 1);
+    assert_eq!(get(&[("SI_BACKUP_WAL_ENV_FILE", "/no/such/file")], &[there, to]), 126);
+    std::fs::set_permissions(&env_file, std::fs::Permissions::from_mode(0o604)).unwrap();
+    assert_eq!(get(&[store], &[there, to]), 126, "others can read the keys");
 }
 
 /// `PGHOST` may lead to a primary elsewhere while its standby is here: one cluster, one path, two directories.

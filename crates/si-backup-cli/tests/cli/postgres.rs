@@ -1,6 +1,7 @@
 //! A real server for one test, with this program as its `archive_command`.
 
 use crate::harness::{Host, Ran, skipped};
+use si_backup_tests::servers::postgres_of;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -47,12 +48,42 @@ impl Database {
         Some(database)
     }
 
+    /// The same with a server of another major version than the distribution's.
+    pub(crate) fn of_major(major: u32) -> Option<Self> {
+        let ours = programs()?;
+        let Some(server) = postgres_of(major) else {
+            skipped(&format!("there is no server of PostgreSQL {major} (scripts/setup fetches it with npm)"));
+            return None;
+        };
+        let database = Self::made_by(|dir| {
+            // Where the server's user can start it.
+            let copied = Command::new("cp").arg("-a").args([&server, &dir.join("server")]).status().unwrap();
+            assert!(copied.success());
+            let bin = dir.join("server/bin");
+            // Of what is read in the control file, all of these versions have the layout of the distribution's.
+            for program in ["psql", "pg_controldata"] {
+                std::os::unix::fs::symlink(ours.join(program), bin.join(program)).unwrap();
+            }
+            bin
+        })?;
+        let env = format!("WALG_FILE_PREFIX={}\n", database.path("bucket").display());
+        database.begin("local-directory", &env);
+        let bin = format!("bin_dir = \"{}\", dir = ", database.bin.display());
+        database.host.edit_settings("kind = \"local\", dir = ", &format!("kind = \"local\", {bin}"));
+        Some(database)
+    }
+
     /// A cluster that is not started, and a host with a control store.
     pub(crate) fn bare() -> Option<Self> {
         let Some(bin) = programs() else {
             skipped("there are no server programs of PostgreSQL (Debian package postgresql)");
             return None;
         };
+        Self::made_by(|_| bin)
+    }
+
+    /// With the programs in a directory, which may be put below the one that is handed over.
+    fn made_by(bin: impl FnOnce(&Path) -> PathBuf) -> Option<Self> {
         let is_root = rustix::process::geteuid().is_root();
         let user = postgres_user().filter(|_| is_root);
         if is_root && user.is_none() {
@@ -66,6 +97,7 @@ impl Database {
         fs::copy(env!("CARGO_BIN_EXE_si-backup"), dir.path().join("si-backup")).unwrap();
         let ground = tempfile::Builder::new().prefix("si-db-").tempdir_in("/tmp").unwrap();
         fs::set_permissions(ground.path(), Permissions::from_mode(0o755)).unwrap();
+        let bin = bin(dir.path());
         let database = Self { host, dir, ground, bin, user };
         for name in ["bucket", "cluster"] {
             fs::create_dir(database.path(name)).unwrap();
@@ -171,9 +203,12 @@ impl Database {
         let file = self.data().join("postgresql.conf");
         let before = fs::read_to_string(&file).unwrap();
         if !before.contains("si-backup's test") {
+            // Since 13.
+            let version = fs::read_to_string(self.data().join("PG_VERSION")).unwrap();
+            let keep = if version.trim() == "12" { "" } else { "max_slot_wal_keep_size = 1GB\n" };
             let settings = format!(
                 "# si-backup's test\nlisten_addresses = ''\nunix_socket_directories = '{}'\nfsync = off\narchive_mode = on\n\
-                 archive_command = '{} %p'\narchive_timeout = 60\nmax_slot_wal_keep_size = 1GB\nshared_buffers = 16MB\n",
+                 archive_command = '{} %p'\narchive_timeout = 60\n{keep}shared_buffers = 16MB\n",
                 self.dir.path().display(),
                 self.path("archive").display(),
             );
@@ -202,8 +237,12 @@ impl Database {
     }
 
     pub(crate) fn sql(&self, text: &str) -> String {
+        self.sql_in("postgres", text)
+    }
+
+    pub(crate) fn sql_in(&self, database: &str, text: &str) -> String {
         let mut command = self.command("psql");
-        command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-h"]);
+        command.args(["-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-h"]);
         let output = command.arg(self.dir.path()).args(["-c", text]).output().unwrap();
         assert!(output.status.success(), "{text}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
