@@ -49,7 +49,7 @@ impl Ahead {
         let found = fs::symlink_metadata(&self.dir).map_err(|e| failed("look at", e))?;
         let is_own = found.is_dir()
             && found.uid() == rustix::process::geteuid().as_raw()
-            && found.permissions().mode() & 0o077 == 0;
+            && found.permissions().mode() & 0o777 == 0o700;
         if is_own {
             return Ok(());
         }
