@@ -66,5 +66,5 @@ fn bring(world: &World) -> Result<WalGet, String> {
         );
     };
     let name = name.to_str().ok_or("a name that is no text")?;
-    Told::by(world)?.bring(name, Path::new(path))
+    Ok(Told::by(world)?.bring(name, Path::new(path)))
 }

@@ -80,17 +80,17 @@ impl Told {
     }
 
     /// Brings a file of the archive.
-    pub(super) fn bring(&self, name: &str, path: &Path) -> Result<WalGet, String> {
+    pub(super) fn bring(&self, name: &str, path: &Path) -> WalGet {
         let root = Root::default();
         let sources: Vec<_> = self
             .places
             .iter()
             .map(|place| WalSource { store: &*place.store, root: &root, cipher: &place.cipher })
             .collect();
-        Ok(match &self.ahead {
+        match &self.ahead {
             None => wal_get(&sources, name, path, self.segments),
             Some(dir) => wal_get_ahead(&sources, name, path, self.segments, &Ahead::in_directory(dir)),
-        })
+        }
     }
 }
 
