@@ -1,4 +1,5 @@
 use crate::CliError;
+use crate::app::wal_get::is_meant;
 use backup_store::Clock;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -53,8 +54,8 @@ impl World {
     pub fn real() -> io::Result<Self> {
         let env: BTreeMap<_, _> = std::env::vars_os().collect();
         let user = ["USER", "LOGNAME"].iter().find_map(|name| env.get(OsStr::new(name)));
+        let args: Vec<_> = std::env::args_os().collect();
         Ok(Self {
-            args: std::env::args_os().collect(),
             program: std::env::current_exe()?,
             out: Box::new(io::stdout().lock()),
             err: Box::new(io::stderr()),
@@ -67,7 +68,8 @@ impl World {
                 .unwrap_or_default()
                 .trim()
                 .to_owned(),
-            interrupts: Interrupts::catch()?,
+            // A `restore_command` ends at once when its server does: what it brings later is not what is asked for then.
+            interrupts: if is_meant(&args) { Interrupts::default() } else { Interrupts::catch()? },
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             user: user.map_or_else(
                 || format!("uid{}", rustix::process::getuid().as_raw()),
@@ -75,6 +77,7 @@ impl World {
             ),
             workers: std::thread::available_parallelism()
                 .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
+            args,
             env,
         })
     }

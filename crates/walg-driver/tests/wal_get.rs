@@ -77,6 +77,12 @@ fn what_could_not_be_looked_for_is_not_absent() {
         let absent = ask(&[&store], &Cipher::None, PLAIN, "00000002.history").0;
         assert_eq!(absent, if fails == Fails::List { 126 } else { 1 }, "{fails:?}");
     }
+    // Nothing that is WAL.
+    let junk = tempfile::tempdir().unwrap();
+    fs::create_dir(junk.path().join("wal_005")).unwrap();
+    fs::write(junk.path().join("wal_005/README"), "x").unwrap();
+    let junk = DirStore::open(junk.path()).unwrap();
+    assert_eq!(ask(&[&junk], &Cipher::None, PLAIN, &segment(3)), (126, "empty-archive"));
     // A disk that is not mounted, and a prefix that is not the bucket's.
     let empty = tempfile::tempdir().unwrap();
     let nothing = DirStore::open(empty.path()).unwrap();
@@ -157,13 +163,21 @@ fn a_recovery_without_a_mirror_reads_ahead() {
     let (root, home) = (Root::default(), tempfile::tempdir().unwrap());
     let segments = Segments { size: SegmentSize::DEFAULT, system_identifier: Some(PLAIN) };
     let path = home.path().join("RECOVERYXLOG");
-    let ask = |name: &str| {
-        let _ = fs::remove_file(&path);
+    let ask_for = |name: &str, path: &Path, segments: Segments| {
+        let _ = fs::remove_file(path);
         let sources = [WalSource { store: &store, root: &root, cipher: &Cipher::None }];
-        wal_get_ahead(&sources, name, &path, segments, &Ahead::in_directory(home.path())).exit_code()
+        wal_get_ahead(&sources, name, path, segments, &Ahead::in_directory(home.path())).exit_code()
+    };
+    let ask = |name: &str| ask_for(name, &path, segments);
+    let places = || {
+        let entries = fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries
+            .filter(|path| path.is_dir() && path.to_str().unwrap().contains("-wal-ahead-"))
+            .collect::<Vec<_>>()
     };
     let kept = || {
-        let entries = fs::read_dir(home.path().join("si-backup-wal-ahead")).unwrap();
+        let Some(place) = places().pop() else { return Vec::new() };
+        let entries = fs::read_dir(place).unwrap();
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -187,7 +201,27 @@ fn a_recovery_without_a_mirror_reads_ahead() {
     assert!(!kept().is_empty());
     assert_eq!(ask("00000002.history"), 1);
     assert_eq!(kept(), [""; 0]);
+    assert!(places().is_empty(), "nothing is left behind");
+    // Another server, another cluster: neither takes what was brought for this one, nor drops it.
+    assert_eq!(ask(&segment(3)), 0);
+    let ahead = kept();
+    let other = home.path().join("other");
+    fs::create_dir(&other).unwrap();
+    assert_eq!(ask_for(&segment(4), &other.join("RECOVERYXLOG"), segments), 0);
+    let foreign = Segments { system_identifier: Some(PLAIN + 1), ..segments };
+    assert_eq!(ask_for(&segment(4), &path, foreign), 126);
+    assert_eq!(places().len(), 2);
+    fs::remove_dir_all(&other).unwrap();
+    let unchanged = places().iter().any(|place| ahead.iter().all(|name| place.join(name).exists()));
+    assert!(unchanged, "{ahead:?}");
+    // Nobody knows of which cluster it is.
+    let before = places();
+    let unknown = Segments { system_identifier: None, ..segments };
+    assert_eq!(ask_for(&segment(3), &path, unknown), 0);
+    assert_eq!(places(), before);
     // What others may write to is not used.
-    fs::set_permissions(home.path().join("si-backup-wal-ahead"), Permissions::from_mode(0o777)).unwrap();
+    for place in places() {
+        fs::set_permissions(place, Permissions::from_mode(0o777)).unwrap();
+    }
     assert_eq!(ask(&segment(3)), 126);
 }

@@ -164,7 +164,8 @@ fn with_stock_tools(
         }
     };
     let root = session.state_root();
-    let root = match session.world.home().ok().and_then(|home| root.strip_prefix(home).ok()) {
+    let home = session.world.home().ok().filter(|home| home.parent().is_some());
+    let root = match home.and_then(|home| root.strip_prefix(home).ok()) {
         Some(below) => format!("\"$HOME\"/{}", shell_word(&below.display().to_string())),
         None => shell_word(&root.display().to_string()),
     };
@@ -179,10 +180,11 @@ fn with_stock_tools(
         format!("context={root}/contexts/{context}"),
         format!("bundle=\"$store\"/state/{context}/{id}/bundle.tar.zst.age"),
         "umask 077".into(),
-        format!("echo \"{digest}  $bundle\" | sha256sum -c"),
-        "mkdir restored && age -d -i \"$identity\" \"$bundle\" | zstd -d | tar -x --no-same-owner -C restored"
+        // One chain: what comes behind a step that failed is not done. The manifest is the last that a bundle holds.
+        format!("printf '%s  %s\\n' {digest} \"$bundle\" | sha256sum -c &&"),
+        "mkdir restored && age -d -i \"$identity\" \"$bundle\" | zstd -d | tar -x --no-same-owner -C restored &&"
             .into(),
-        "mkdir -p \"$context\" && cp -Rp restored/context/. \"$context\"".into(),
+        "test -s restored/manifest.json && mkdir -p \"$context\" && cp -Rp restored/context/. \"$context\"".into(),
         format!(
             "age -d -i \"$identity\" \"$(ls \"$store\"/settings/{context}/*.toml.age | tail -n 1)\" > restored/config.toml"
         ),

@@ -530,14 +530,14 @@ fn the_sheet_alone_brings_the_files_back_with_stock_tools() {
     let run = |script: &str, dir: &str| {
         fs::create_dir(new.path(dir)).unwrap();
         let mut command = std::process::Command::new(bin.join("sh"));
-        command.args(["-euc", script]).current_dir(new.path(dir));
+        command.args(["-uc", script]).current_dir(new.path(dir));
         Ran::of(command.env_clear().env("PATH", &bin).env("HOME", new.path("home")).output().unwrap())
     };
-    // Other bytes are noticed before anything comes of them.
+    // Other bytes are noticed before anything comes of them, also by a shell that goes on after an error.
     let bundle = host.bundle(&id);
     let bytes = fs::read(&bundle).unwrap();
     fs::write(&bundle, [&bytes[..], b"x"].concat()).unwrap();
-    assert_ne!(run(&script, "noticed").code, Some(0));
+    run(&script, "noticed");
     assert!(!new.state_root().exists() && !new.path("noticed/restored").exists());
     fs::write(&bundle, &bytes).unwrap();
 

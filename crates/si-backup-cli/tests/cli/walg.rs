@@ -347,6 +347,12 @@ fn a_version_that_would_store_in_the_clear_is_not_run() {
     says("3.0.9");
     database.json(&["run", "--app", "shop"]).expect(14).error("engine-failed");
     assert!(pushed.exists() && !told("engine-ignores-key-path"));
+    // One that does not tell its version may be any.
     says("devel");
-    database.json(&["run", "--app", "shop"]).expect(14);
+    database.json(&["run", "--app", "shop"]).expect(14).error("engine-version-unknown");
+    database.edit_env(
+        &format!("WALG_LIBSODIUM_KEY_PATH={}", key.display()),
+        &format!("WALG_LIBSODIUM_KEY={KEY}"),
+    );
+    database.json(&["run", "--app", "shop"]).expect(14).error("engine-failed");
 }

@@ -3,7 +3,7 @@ use super::compose::{Compose, shell};
 use super::marks::Marks;
 use super::quote::{Script, command_of};
 use crate::Result;
-use crate::process::{BEAT, Limits};
+use crate::process::Limits;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -69,11 +69,12 @@ pub(super) fn script(
     let bounded = limits.total.map_or_else(String::new, |total| {
         format!(" timeout -k {grace} {}", (total + limits.grace + SLACK).as_secs())
     });
-    // Where there is no `timeout`, the end of the input alone is waited for.
+    // Whatever comes is a sign of life: what of its input the command did not want comes too. Where there is no `timeout`, the
+    // end of the input alone is waited for.
     let until_gone = format!(
-        "if timeout 1 true; then while [ \"$(timeout {} head -c 1 <&3)\" = {} ]; do :; done; else cat <&3; fi",
-        silence.as_secs().max(1),
-        char::from(BEAT)
+        "if timeout 1 true; then while [ \"$(timeout {} dd bs=65536 count=1 <&3 2>/dev/null | wc -c)\" -gt 0 ]; do :; done; \
+         else cat <&3; fi",
+        silence.as_secs().max(1)
     );
     let give_up = format!("{{ s=$?; {}; exit $s; }}", marks.far());
     // One process alone may read standard input: it first hands the command's part on, through a pipe with a name that is
@@ -158,6 +159,9 @@ mod tests {
             carried("/", "wc -c; pwd; sleep 2; echo no >&2; (exit 7)", &input, Presence::Beats, None);
         assert_eq!((found.began, found.ended, found.far), (true, Some(7), Some(7)));
         assert_eq!((&*ended.stdout.text(), &*ended.stderr.text()), ("200000\n/\n", "no\n"));
+        // It need not read what it is given.
+        let (_, found) = carried("/", "exec <&-; sleep 3; (exit 9)", &input, Presence::Beats, None);
+        assert_eq!((found.ended, found.far), (Some(9), Some(9)));
         let (ended, found) =
             carried("/", "cat; (exit 255)", b"", Presence::Beats, Some(Duration::from_mins(1)));
         assert_eq!((found.ended, ended.status), (Some(255), Status::Exited(255)));

@@ -1,5 +1,6 @@
 //! What is asked of a scratch server that was promoted.
 
+use super::collation::Otherwise;
 use super::psql::Psql;
 use super::run::Runner;
 use super::{AppCheck, Programs, TableEstimate};
@@ -10,7 +11,7 @@ use serde::Deserialize;
 use std::path::Path;
 
 /// The database that every cluster has.
-pub(super) const MAINTENANCE: &str = "template1";
+const MAINTENANCE: &str = "template1";
 /// Of how many tables of a database the rows are told, the largest first.
 const TABLES: usize = 500;
 
@@ -122,12 +123,12 @@ pub(super) fn app(psql: &Psql<'_>, check: &AppCheck) -> Result<Said> {
 const OF_THE_HOST: [&str; 3] = ["could not access file", "permission denied", "could not load library"];
 
 /// Looks at every index and table with `amcheck`, which finds a block that is older than it should be. Where text is sorted
-/// otherwise than where the backup was made, indexes are left out: their order is right there alone.
+/// otherwise than where the backup was made, its indexes are left out: their order is right there alone.
 pub(super) fn amcheck(
     psql: &Psql<'_>,
     reader: &Runner<'_>,
     programs: &Programs,
-    sorts_otherwise: Option<&str>,
+    otherwise: &Otherwise,
 ) -> Result<Said> {
     let Some(program) = programs.optional("pg_amcheck") else {
         return Ok((true, "not-available: there is no pg_amcheck beside the server".into()));
@@ -144,14 +145,16 @@ pub(super) fn amcheck(
     };
     let host = psql.sockets.display().to_string();
     let mut args = vec!["--all", "--install-missing", "-p", "5432", "-h", &host, "-U", &owner];
-    if sorts_otherwise.is_some() {
-        args.push("--no-dependent-indexes");
-    }
+    let left_out = otherwise.arguments();
+    args.extend(left_out.iter().map(String::as_str));
     let said = reader.run(&program, args, "")?;
-    Ok(match (said, sorts_otherwise) {
-        (said, Some(why)) if said.is_ok => {
-            (true, format!("every table of every database is sound; indexes were not looked at: {why}"))
-        }
+    Ok(match (said, otherwise.told()) {
+        (said, Some(told)) if said.is_ok => (
+            true,
+            format!(
+                "every table and B-tree of every database is sound, but for what was not looked at: {told}"
+            ),
+        ),
         (said, None) if said.is_ok => (true, "every table and B-tree of every database is sound".into()),
         (said, _) if OF_THE_HOST.iter().any(|of_the_host| said.why.contains(of_the_host)) => {
             (true, format!("not-available: {}", said.why))

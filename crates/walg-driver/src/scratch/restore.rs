@@ -22,9 +22,10 @@ use std::time::Duration;
 /// The first major version that recovers with `recovery.signal`.
 const OLDEST: u32 = 12;
 
-/// What systems say of a disk that is full, or of a user who may write no more; as programs pass it on.
+/// What systems say of a disk that is full, or of a user who may write no more; as programs pass it on, each with capitals of
+/// its own.
 const FULL: [&str; 5] =
-    ["No space left on device", "os error 28", "Disk quota exceeded", "os error 122", "ERROR 53100"];
+    ["no space left on device", "os error 28", "disk quota exceeded", "os error 122", "error 53100"];
 
 /// How far a restore is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +135,7 @@ impl Restore<'_> {
     pub(super) fn must_have_had_room(&self, place: &Path, said: &str) -> Result<()> {
         let have = (self.free)(place)?;
         let need = self.bucket.archive.segment_size().bytes();
-        if have < need || FULL.iter().any(|full| said.contains(full)) {
+        if have < need || says_that_it_is_full(said) {
             return Err(Error::NoSpace {
                 path: place.to_owned(),
                 need: need.max(have.saturating_add(1)),
@@ -169,5 +170,28 @@ impl Restore<'_> {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(ScratchFault::Interrupted.into()),
         }
+    }
+}
+
+fn says_that_it_is_full(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    FULL.iter().any(|full| said.contains(full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_known_by_what_each_kind_of_program_says_of_it() {
+        for said in [
+            "could not extend file: No space left on device",
+            "ERROR: failed to write: write /x: no space left on device",
+            "Error: No space left on device (os error 28)",
+            "write /x: disk quota exceeded",
+        ] {
+            assert!(says_that_it_is_full(said), "{said}");
+        }
+        assert!(!says_that_it_is_full("could not read block 3"));
     }
 }

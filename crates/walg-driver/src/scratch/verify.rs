@@ -1,5 +1,5 @@
 use super::cluster::Cluster;
-use super::collation;
+use super::collation::Otherwise;
 use super::container::{self, Container};
 use super::decoded;
 use super::held::{Held, Left};
@@ -333,9 +333,12 @@ impl<'a> Attempt<'a> {
         let reached = report.reached;
         self.check(report, "reached", || Ok(reached_enough(reached, plan.goal.least())))?;
 
-        let mut tables = Vec::new();
+        let (mut tables, mut databases) = (Vec::new(), Vec::new());
         self.check(report, "databases", || match questions::databases(psql)? {
-            Ok(databases) => questions::connect_to_all(psql, &databases, &mut tables),
+            Ok(found) => {
+                databases = found;
+                questions::connect_to_all(psql, &databases, &mut tables)
+            }
             Err(why) => Ok((false, why)),
         })?;
         report.tables = tables;
@@ -343,18 +346,17 @@ impl<'a> Attempt<'a> {
             self.restore.step(Step::Asking)?;
             self.check(report, &check.name, || questions::app(psql, check))?;
         }
-        let sorts_otherwise = collation::differing(psql, questions::MAINTENANCE)?;
+        let otherwise = Otherwise::ask(psql, &databases)?;
         // A block that a delta took from the wrong place has a good checksum.
         if plan.backup.chain.len() > 1 {
-            let otherwise = sorts_otherwise.as_deref();
             self.check(report, "amcheck", || {
-                questions::amcheck(psql, &self.reader(psql.runner), &plan.programs, otherwise)
+                questions::amcheck(psql, &self.reader(psql.runner), &plan.programs, &otherwise)
             })?;
         }
-        if let Some(otherwise) = sorts_otherwise {
-            report.notes.push(format!(
-                "{otherwise}: a server that is to live on such a host needs REINDEX of what sorts text before it is used"
-            ));
+        if let Some(told) = otherwise.told() {
+            report
+                .notes
+                .push(format!("{told}: a server that is to live on such a host needs REINDEX of that first"));
         }
         Ok(())
     }

@@ -2,12 +2,13 @@ use super::{Segments, WalGet, WalSource, wal_get};
 use crate::several::several;
 use crate::wal::SegmentName;
 use crate::{Error, Result};
+use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// What is kept in the directory that a caller names, so that nothing else in that is ever touched.
+/// How the name begins of what is kept in the directory that a caller names, so that nothing else in that is ever touched.
 const WITHIN: &str = "si-backup-wal-ahead";
 /// How many segments are fetched at once, the one that was asked for among them.
 const SEGMENTS: u64 = 8;
@@ -15,25 +16,49 @@ const SEGMENTS: u64 = 8;
 /// Where segments are kept that a recovery will ask for next.
 ///
 /// They are fetched together with the one that is asked for, several at a time, by the same call: nothing runs in the
-/// background that a killed recovery would leave behind. Each is decoded, held against its name, and there whole or not at
-/// all. The directory is one server's own, and on the file system of its `pg_wal`.
+/// background that a killed recovery would leave behind. Each is decoded, held against its name and its cluster, and there
+/// whole or not at all. The directory is on the file system of `pg_wal`; several servers may share it, for each has one of its
+/// own in there, which is gone when its recovery comes to an end.
 #[derive(Debug, Clone)]
 pub struct Ahead {
-    dir: PathBuf,
+    within: PathBuf,
 }
 
 impl Ahead {
     /// In a directory of its own below this one.
     #[must_use]
-    pub fn in_directory(dir: &Path) -> Self {
-        Self { dir: dir.join(WITHIN) }
+    pub fn in_directory(within: &Path) -> Self {
+        Self { within: within.to_owned() }
     }
 
+    /// The place of the server that wants a file at `path`, of this cluster, from these sources.
+    fn of(&self, path: &Path, system: u64, sources: &[WalSource<'_>]) -> Result<Place> {
+        let wanted_in = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let wanted_in = wanted_in.canonicalize().map_err(Error::io("resolve", wanted_in))?;
+        let mut digest = Sha256::new();
+        digest.update(system.to_le_bytes());
+        digest.update(wanted_in.as_os_str().as_encoded_bytes());
+        for source in sources {
+            digest.update([0]);
+            digest.update(source.store.location());
+        }
+        let own = digest.finalize().iter().take(8).fold(0_u64, |own, byte| own << 8 | u64::from(*byte));
+        Ok(Place { dir: self.within.join(format!("{WITHIN}-{own:016x}")) })
+    }
+}
+
+/// The directory of one server.
+struct Place {
+    dir: PathBuf,
+}
+
+impl Place {
     /// Moves a segment that was fetched before to where it is wanted.
     fn take(&self, name: SegmentName, path: &Path) -> Result<bool> {
         match fs::rename(self.dir.join(name.to_string()), path) {
             Ok(()) => Ok(true),
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            // On another file system it is brought anew.
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::CrossesDevices) => Ok(false),
             Err(e) => Err(Error::io("move a segment that was fetched ahead to", path)(e)),
         }
     }
@@ -69,7 +94,8 @@ impl Ahead {
 
 /// As [`wal_get`], and brings the segments that come next into `ahead` when it has to go to the sources at all.
 ///
-/// What comes next and is not there, or cannot be used, is no failure of this call: it is told when it is asked for.
+/// What comes next and is not there, or cannot be used, is no failure of this call: it is told when it is asked for. Where
+/// nobody knows of which cluster the segments are, nothing is kept: names do not say it.
 #[must_use]
 pub fn wal_get_ahead(
     sources: &[WalSource<'_>],
@@ -78,35 +104,54 @@ pub fn wal_get_ahead(
     segments: Segments,
     ahead: &Ahead,
 ) -> WalGet {
-    match brought(sources, name, path, segments, ahead) {
-        Ok(got) => got,
+    let Some(system) = segments.system_identifier else { return wal_get(sources, name, path, segments) };
+    let place = match ahead.of(path, system, sources).and_then(|place| place.open().map(|()| place)) {
+        Ok(place) => place,
+        Err(error) => return WalGet::Failed(error),
+    };
+    // A recovery begins by asking for histories: what lies there is not its own.
+    let got = match name.parse::<SegmentName>() {
+        Ok(segment) => place.brought(sources, segment, path, segments),
+        Err(_) => Ok(None),
+    };
+    match got {
+        Ok(Some(WalGet::Found)) => WalGet::Found,
+        // For want of room, it may be; and where this was the last, nothing is left behind.
+        Ok(_) => match place.remove() {
+            Ok(()) => wal_get(sources, name, path, segments),
+            Err(error) => WalGet::Failed(error),
+        },
         Err(error) => WalGet::Failed(error),
     }
 }
 
-fn brought(
-    sources: &[WalSource<'_>],
-    name: &str,
-    path: &Path,
-    segments: Segments,
-    ahead: &Ahead,
-) -> Result<WalGet> {
-    ahead.open()?;
-    let Ok(segment) = name.parse::<SegmentName>() else {
-        // A recovery begins by asking for histories: what lies there is not its own.
-        ahead.empty()?;
-        return Ok(wal_get(sources, name, path, segments));
-    };
-    if ahead.take(segment, path)? {
-        return Ok(WalGet::Found);
+impl Place {
+    /// A segment that was fetched before, or is now, with those that come next.
+    fn brought(
+        &self,
+        sources: &[WalSource<'_>],
+        segment: SegmentName,
+        path: &Path,
+        segments: Segments,
+    ) -> Result<Option<WalGet>> {
+        if self.take(segment, path)? {
+            return Ok(Some(WalGet::Found));
+        }
+        self.empty()?;
+        let number = segments.size.number(segment).unwrap_or(u64::MAX);
+        let next = (1..SEGMENTS)
+            .filter_map(|more| segments.size.name(segment.timeline, number.checked_add(more)?))
+            .map(|next| (next, self.dir.join(next.to_string())));
+        let all: Vec<_> = std::iter::once((segment, path.to_owned())).chain(next).collect();
+        let mut got = several(&all, all.len(), |(name, path), _| {
+            Ok(wal_get(sources, &name.to_string(), path, segments))
+        })?;
+        Ok(Some(got.swap_remove(0)))
     }
-    ahead.empty()?;
-    let number = segments.size.number(segment).unwrap_or(u64::MAX);
-    let next = (1..SEGMENTS)
-        .filter_map(|more| segments.size.name(segment.timeline, number.checked_add(more)?))
-        .map(|next| (next, ahead.dir.join(next.to_string())));
-    let all: Vec<_> = std::iter::once((segment, path.to_owned())).chain(next).collect();
-    let mut got =
-        several(&all, all.len(), |(name, path), _| Ok(wal_get(sources, &name.to_string(), path, segments)))?;
-    Ok(got.swap_remove(0))
+
+    /// Drops it and what lies there.
+    fn remove(&self) -> Result<()> {
+        self.empty()?;
+        fs::remove_dir(&self.dir).map_err(Error::io("remove", &self.dir))
+    }
 }

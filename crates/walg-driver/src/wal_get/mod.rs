@@ -101,11 +101,15 @@ fn get(sources: &[WalSource<'_>], name: &str, path: &Path, segments: Segments) -
     match (fault, sources.last()) {
         (Some(error), _) => Err(error),
         (None, Some(last)) => {
-            // A wrong prefix, or a disk that is not mounted, lists nothing too.
-            match last.store.list(&last.root.archive()?, None)?.next().transpose()? {
-                Some(_) => Ok(false),
-                None => Err(Error::EmptyArchive(last.store.location())),
+            // A wrong prefix, or a disk that is not mounted, lists no WAL either.
+            for meta in last.store.list(&last.root.archive()?, None)? {
+                let key = meta?.key;
+                let name = key.as_str().rsplit('/').next().unwrap_or_default();
+                if WalObject::of(name).0 != WalObject::Unknown {
+                    return Ok(false);
+                }
             }
+            Err(Error::EmptyArchive(last.store.location()))
         }
         (None, None) => Err(Error::EmptyArchive("no source".into())),
     }

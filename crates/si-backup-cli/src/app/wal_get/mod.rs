@@ -9,6 +9,7 @@ mod told;
 use crate::World;
 use crate::report::message_of;
 use backup_contract::environment::BucketKey;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use std::ffi::OsString;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +20,9 @@ use walg_driver::{Segments, WalGet};
 
 /// The word.
 const WORD: &str = "wal-get";
+
+const USAGE: &str =
+    "it is 'si-backup wal-get NAME PATH' without options, as the restore_command of a recovering server";
 
 /// What aborts a recovery.
 pub(crate) const FAILED: u8 = 126;
@@ -37,9 +41,14 @@ pub(crate) fn environment(prefix: &Path, key: &BucketKey, segments: Segments) ->
     }
 }
 
-/// Whether a process with these words was started for that.
+/// Whether a process with these words was started for that: also where options stand before the word, which it takes none
+/// of, for a usage error would end in a code that promotes.
 pub(crate) fn is_meant(args: &[OsString]) -> bool {
-    args.get(1).is_some_and(|word| word == WORD)
+    let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
+    match args.get(1) {
+        Some(first) if is_option(first) => args.iter().any(|word| word == WORD),
+        first => first.is_some_and(|word| word == WORD),
+    }
 }
 
 /// Brings a file of the archive, when this process was started for that; with which code to end.
@@ -47,6 +56,8 @@ pub(crate) fn dispatch(world: &mut World) -> Option<u8> {
     if !is_meant(&world.args) {
         return None;
     }
+    // What it brings after its server has gone would take another file's place. A system that cannot do it does without.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     // A panic would end in 101.
     let brought = catch_unwind(AssertUnwindSafe(|| bring(world)));
     let said = match brought {
@@ -60,11 +71,10 @@ pub(crate) fn dispatch(world: &mut World) -> Option<u8> {
 }
 
 fn bring(world: &World) -> Result<WalGet, String> {
-    let [_, _, name, path] = &world.args[..] else {
-        return Err(
-            "it is 'si-backup wal-get NAME PATH', as the restore_command of a recovering server".into()
-        );
-    };
+    let [_, first, name, path] = &world.args[..] else { return Err(USAGE.into()) };
+    if first != WORD {
+        return Err(USAGE.into());
+    }
     let name = name.to_str().ok_or("a name that is no text")?;
     Ok(Told::by(world)?.bring(name, Path::new(path)))
 }

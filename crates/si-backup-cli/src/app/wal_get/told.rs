@@ -6,6 +6,8 @@ use backup_contract::environment::{Environment, SodiumBytes};
 use backup_contract::profile::Profile;
 use backup_contract::{Severity, Stage};
 use backup_store::{DirStore, Store};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use walg_driver::bucket::Root;
 use walg_driver::wal::SegmentSize;
@@ -17,11 +19,11 @@ pub(super) const PREFIX: &str = "SI_BACKUP_WAL_PREFIX";
 pub(super) const KEY: &str = "SI_BACKUP_WAL_KEY";
 /// The app's env file, which says where its bucket is and with what that is opened.
 const ENV_FILE: &str = "SI_BACKUP_WAL_ENV_FILE";
-/// A directory on the file system of `pg_wal`, of this one server, for segments that are fetched before they are asked for.
+/// A directory on the file system of `pg_wal`, for segments that are fetched before they are asked for.
 const AHEAD: &str = "SI_BACKUP_WAL_AHEAD";
 /// How long a segment is, in bytes: 16 MiB where nothing is said.
 pub(super) const SIZE: &str = "SI_BACKUP_WAL_SEGMENT_BYTES";
-/// The system identifier of the cluster, where it is known.
+/// The system identifier of the cluster; where nothing is said, that of the data directory in which a server runs this.
 pub(super) const SYSTEM: &str = "SI_BACKUP_WAL_SYSTEM";
 
 /// What the environment says of the archive.
@@ -75,7 +77,7 @@ impl Told {
         Ok(Self {
             places,
             ahead: world.var(AHEAD).map(PathBuf::from),
-            segments: Segments { size, system_identifier: number(SYSTEM)? },
+            segments: Segments { size, system_identifier: number(SYSTEM)?.or_else(system_here) },
         })
     }
 
@@ -92,6 +94,13 @@ impl Told {
             Some(dir) => wal_get_ahead(&sources, name, path, self.segments, &Ahead::in_directory(dir)),
         }
     }
+}
+
+/// Of which cluster the data directory is that this is run in: the first number of its control file.
+fn system_here() -> Option<u64> {
+    let mut system = [0; 8];
+    File::open("global/pg_control").ok()?.read_exact(&mut system).ok()?;
+    Some(u64::from_le_bytes(system)).filter(|system| *system != 0)
 }
 
 impl Place {

@@ -34,13 +34,15 @@ fn asked(session: &Session<'_>, app: &AppSlug) -> Result<Option<Checked>, CliErr
             AppBucket::open(&environment).and_then(|bucket| bucket.read()).map(|read| read.systems()).ok();
         let mut checked = answers.facts.check();
         checked.findings.extend(server.compare_environment(&environment, control)?);
-        let engine = server.engine_there(control)?;
-        let run_into = environment.get().check_version(engine.version());
-        let is_a_note = |fault: &&Finding| {
-            fault.severity == Severity::Info && !run_into.iter().any(|it| it.code == fault.code)
-        };
-        checked.findings.extend(engine.faults().iter().filter(is_a_note).cloned());
-        checked.findings.extend(run_into);
+        // That it is not there, or does not tell its version, says nothing of the server; 'doctor' tells it.
+        if let Ok(engine) = server.engine_there(control) {
+            let run_into = environment.get().check_version(engine.version());
+            let is_a_note = |fault: &&Finding| {
+                fault.severity == Severity::Info && !run_into.iter().any(|it| it.code == fault.code)
+            };
+            checked.findings.extend(engine.faults().iter().filter(is_a_note).cloned());
+            checked.findings.extend(run_into);
+        }
         Ok(Some(checked))
     })
 }

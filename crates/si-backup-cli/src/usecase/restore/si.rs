@@ -67,7 +67,9 @@ pub(super) fn ask<'s>(
 impl<'s> Si<'s> {
     fn find(session: &'s Session<'s>) -> Result<Self, String> {
         let path = session.world.var("PATH").ok_or("there is no PATH to look for it in")?;
-        let mut programs = std::env::split_paths(path).map(|dir| dir.join("si"));
+        // Others depend on where this is run, and it is run elsewhere.
+        let dirs = std::env::split_paths(path).filter(|dir| dir.is_absolute());
+        let mut programs = dirs.map(|dir| dir.join("si"));
         let program = programs
             .find(|program| program.is_file() && access(program, Access::EXEC_OK).is_ok())
             .ok_or("it is not installed here")?;
@@ -121,19 +123,34 @@ fn rows(answer: &Value) -> impl Iterator<Item = &Value> {
 /// not repeated. A row that is no error keeps nothing shut, nor does one that tells of the lock which this is to open: a `si`
 /// that has these libraries in it says so too.
 fn told(answer: &Value) -> Said {
-    let is_bad = |row: &&Value| row["ok"] == false || row["status"] == "failed";
+    let is_bad = |row: &&Value| row["ok"] == false || row["status"] == "failed" || row["status"] == "error";
     let counts = |row: &&Value| {
-        row["code"] != "mutation-lock-shut" && row["severity"].as_str().is_none_or(|it| it == "error")
+        let is_less = row["severity"] == "warning" || row["severity"] == "info";
+        row["code"] != "mutation-lock-shut" && !is_less
     };
-    let name = |row: &Value| {
-        let name = ["name", "app", "target"].iter().find_map(|key| row[key].as_str());
-        name.unwrap_or("a row without a name").to_owned()
-    };
-    let wrong: Vec<_> = rows(answer).filter(is_bad).filter(counts).map(name).collect();
+    let mut wrong: Vec<_> = rows(answer).filter(is_bad).filter(counts).map(name_of).collect();
+    let knows_no_such =
+        |code: &&str| ["usage", "unknown", "not-found", "invalid"].iter().any(|it| code.contains(it));
+    let failed = plain(&answer["error"]["code"]).filter(|code| !knows_no_such(code));
+    wrong.extend(failed.filter(|_| answer["ok"] == false));
     if !wrong.is_empty() {
-        return Said::Wrong(wrong);
+        return Said::Wrong(wrong.into_iter().map(str::to_owned).collect());
     }
     if answer["ok"] == true || rows(answer).any(|row| is_bad(&row)) { Said::Well } else { Said::Unknown }
+}
+
+fn name_of(row: &Value) -> &str {
+    let names = ["name", "app", "target"].iter().find_map(|key| plain(&row[key]));
+    names.unwrap_or("a row without a plain name")
+}
+
+/// A name or a code, as they are given; of anything else nobody knows what it holds.
+fn plain(value: &Value) -> Option<&str> {
+    let is_plain = |text: &&str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || " ._-".contains(c);
+        !text.is_empty() && text.len() <= 64 && text.chars().all(known)
+    };
+    value.as_str().filter(is_plain)
 }
 
 #[cfg(test)]
@@ -156,6 +173,17 @@ mod tests {
             told(&json!({"ok": true, "data": [{"app": "shop", "status": "failed", "error": "s3cret"}]})),
             Said::Wrong(vec!["shop".into()])
         );
+        assert_eq!(
+            told(&json!({"ok": false, "error": {"code": "state-unreadable"}})),
+            Said::Wrong(vec!["state-unreadable".into()])
+        );
+        for row in [
+            json!({"name": "postgres://u:s3cret@db", "ok": false}),
+            json!({"ok": false, "severity": "critical"}),
+            json!({"ok": true, "status": "error"}),
+        ] {
+            assert_eq!(doctor(json!([row]), false), Said::Wrong(vec!["a row without a plain name".into()]));
+        }
         for odd in [json!([]), json!("ok"), json!({}), json!(null)] {
             assert_eq!(told(&odd), Said::Unknown, "{odd}");
         }

@@ -2,6 +2,7 @@ use super::reins::Reins;
 use crate::args::RunArgs;
 use crate::usecase::policy;
 use crate::{Answers, AppBucket, AppEnvironment, AppServer, AppShelf, CliError, Session};
+use backup_contract::engine::EngineVersion;
 use backup_contract::{Finding, Severity, SnapshotId, SnapshotKind};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,9 +42,18 @@ impl Plan {
         reins: &Reins<'_>,
     ) -> Result<Self, CliError> {
         // One that is not there is told before the server is asked for anything.
-        let version = reins.within(ANSWER, |control| server.engine_version(control))?;
-        let of_version = version.map(|version| environment.get().check_version(version)).unwrap_or_default();
-        if of_version.iter().any(|finding| finding.severity == Severity::Error) {
+        let env = environment.get();
+        let version = match reins.within(ANSWER, |control| server.engine_version(control)) {
+            // One that was built without its version is run where no version is known to do other than the settings say.
+            Err(CliError::Walg(walg_driver::Error::NoEngineVersion(_)))
+                if server.service.is_none() && !has_errors(&env.check_version(WORST)) =>
+            {
+                None
+            }
+            version => version?,
+        };
+        let of_version = version.map(|version| env.check_version(version)).unwrap_or_default();
+        if has_errors(&of_version) {
             return Err(CliError::ContractFindings {
                 app: environment.app.to_string(),
                 findings: of_version,
@@ -83,6 +93,13 @@ impl Plan {
     pub(super) const fn kind(&self) -> SnapshotKind {
         if self.delta_of.is_some() { SnapshotKind::Delta } else { SnapshotKind::Full }
     }
+}
+
+/// The version with the most faults that an env file can run into.
+const WORST: EngineVersion = EngineVersion::new(3, 0, 0);
+
+fn has_errors(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.severity == Severity::Error)
 }
 
 /// Full or delta, and why.
