@@ -30,9 +30,10 @@ fn the_bucket_is_out_of_reach() {
     let ended = unpacker.run("/mirror".as_ref(), &id, "/into".as_ref()).unwrap();
     assert_eq!(ended.status, Status::Exited(0));
     assert_eq!(
-        ended.stdout.text(),
+        ended.stdout.text().replace(&std::process::id().to_string(), "PID"),
         "backup-fetch /into base_000000010000000000000002 --config /dev/null\nLC_ALL=C.UTF-8\nNO_COLOR=1\n\
-         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nWALG_DOWNLOAD_FILE_RETRIES=0\nWALG_FILE_PREFIX=/mirror\n\
+         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nSI_BACKUP_PARENT=PID\n\
+         WALG_DOWNLOAD_FILE_RETRIES=0\nWALG_FILE_PREFIX=/mirror\n\
          WALG_LIBSODIUM_KEY=<redacted>\nWALG_LIBSODIUM_KEY_TRANSFORM=hex\n"
     );
 }
