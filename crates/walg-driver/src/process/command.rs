@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What is written on standard input to say that we are there: see [`Command::beat`].
-pub const BEAT: u8 = b'.';
+pub(super) const BEAT: u8 = b'.';
 
 /// A program to run, with everything that it gets.
 ///
@@ -117,7 +117,7 @@ impl Command {
         self
     }
 
-    /// With a [`BEAT`] on standard input this often once the input is written, until it has ended: for one that takes a
+    /// With a byte on standard input this often once the input is written, until it has ended: for one that takes a
     /// silence for the sign that we are gone. The end of standard input is held back too.
     #[must_use]
     pub fn beat(mut self, every: Duration) -> Self {

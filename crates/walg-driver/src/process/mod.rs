@@ -36,7 +36,7 @@ mod variables;
 pub use capture::Captured;
 pub use child::run;
 pub(crate) use command::Input;
-pub use command::{BEAT, Command, Leftovers, Output};
+pub use command::{Command, Leftovers, Output};
 pub use ended::{Ended, Status};
 pub use limits::{Limits, Watch};
 pub(crate) use parent::PARENT;

@@ -109,19 +109,22 @@ pub fn wal_get_ahead(
         Ok(place) => place,
         Err(error) => return WalGet::Failed(error),
     };
-    // A recovery begins by asking for histories: what lies there is not its own.
-    let got = match name.parse::<SegmentName>() {
-        Ok(segment) => place.brought(sources, segment, path, segments),
-        Err(_) => Ok(None),
-    };
-    match got {
-        Ok(Some(WalGet::Found)) => WalGet::Found,
-        // For want of room, it may be; and where this was the last, nothing is left behind.
-        Ok(_) => match place.remove() {
-            Ok(()) => wal_get(sources, name, path, segments),
-            Err(error) => WalGet::Failed(error),
+    let brought = match name.parse::<SegmentName>() {
+        Ok(segment) => match place.brought(sources, segment, path, segments) {
+            Ok(WalGet::Found) => return WalGet::Found,
+            Ok(got) => Some(got),
+            Err(error) => return WalGet::Failed(error),
         },
-        Err(error) => WalGet::Failed(error),
+        // A recovery begins by asking for histories: what lies there is not its own.
+        Err(_) => None,
+    };
+    if let Err(error) = place.remove() {
+        return WalGet::Failed(error);
+    }
+    match brought {
+        Some(WalGet::Absent) => WalGet::Absent,
+        // It may have been for want of room.
+        _ => wal_get(sources, name, path, segments),
     }
 }
 
@@ -133,9 +136,9 @@ impl Place {
         segment: SegmentName,
         path: &Path,
         segments: Segments,
-    ) -> Result<Option<WalGet>> {
+    ) -> Result<WalGet> {
         if self.take(segment, path)? {
-            return Ok(Some(WalGet::Found));
+            return Ok(WalGet::Found);
         }
         self.empty()?;
         let number = segments.size.number(segment).unwrap_or(u64::MAX);
@@ -146,7 +149,7 @@ impl Place {
         let mut got = several(&all, all.len(), |(name, path), _| {
             Ok(wal_get(sources, &name.to_string(), path, segments))
         })?;
-        Ok(Some(got.swap_remove(0)))
+        Ok(got.swap_remove(0))
     }
 
     /// Drops it and what lies there.

@@ -2,11 +2,11 @@ mod running;
 
 use super::restore::{failed, passed};
 use crate::args::AppCommand;
-use crate::report::{message_of, row};
+use crate::report::row;
 use crate::view::{self, AppStatusRow};
 use crate::{CliError, Report, Session};
 use backup_contract::{CheckResult, Known};
-use paas_state::{ContextDir, DeployedApp, deployed_apps};
+use paas_state::{DeployedApp, deployed_apps};
 use running::Running;
 use std::path::Path;
 
@@ -54,11 +54,7 @@ pub(super) fn app(session: &Session<'_>, command: &AppCommand) -> Result<Report,
 }
 
 /// Whether every app runs the release that the restored state says.
-pub(super) fn check(session: &Session<'_>, context: &ContextDir) -> Vec<CheckResult> {
-    let deployed = match deployed_apps(context) {
-        Ok(deployed) => deployed,
-        Err(e) => return vec![failed("app status", message_of(&e.into()))],
-    };
+pub(super) fn check(session: &Session<'_>, deployed: &[DeployedApp]) -> Vec<CheckResult> {
     if deployed.is_empty() {
         return vec![passed("app status", "no app is deployed".into())];
     }

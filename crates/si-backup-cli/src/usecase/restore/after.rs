@@ -119,8 +119,16 @@ impl Aftermath<'_> {
             }),
             timed(session, || self.events(session)),
         ];
-        checks.extend(app_status::check(session, &self.place.context));
-        let deployed = deployed_apps(&self.place.context).unwrap_or_default();
+        let deployed = match deployed_apps(&self.place.context) {
+            Ok(deployed) => {
+                checks.extend(app_status::check(session, &deployed));
+                deployed
+            }
+            Err(e) => {
+                checks.push(failed("app status", message_of(&e.into())));
+                Vec::new()
+            }
+        };
         let slugs = deployed.iter().map(|app| &app.slug);
         checks.extend(si::ask(session, slugs, &self.grant.request.to_string()));
         let apps = session.context_settings().map(|settings| settings.apps.iter()).into_iter().flatten();
