@@ -167,6 +167,16 @@ impl Host {
         self.env.remove(OsStr::new(name));
     }
 
+    /// Has the settings know an app whose one check after a restore is that a file is there.
+    pub(crate) fn check_that_there_is(&self, file: &Path) {
+        let app = format!(
+            "\n[contexts.default.apps.shop]\nenv_file = \"/etc/si/shop.env\"\nrunner = {{ kind = \"local\", pgdata = \"/x\" }}\n\
+             checks = [{{ name = \"smoke\", command = [\"test\", \"-e\", \"{}\"], when = \"open\", attempts = 1 }}]\n",
+            file.display()
+        );
+        fs::write(self.config(), fs::read_to_string(self.config()).unwrap() + &app).unwrap();
+    }
+
     /// Replaces a text in the settings.
     pub(crate) fn edit_settings(&self, from: &str, to: &str) {
         let text = fs::read_to_string(self.config()).unwrap();

@@ -69,12 +69,7 @@ impl World {
         let host = Host::bare_in_memory();
         small().write(&host.state_root(), "default").unwrap();
         host.run(["init", "--store", &host.store_url()]).expect(0);
-        let app = format!(
-            "\n[contexts.default.apps.shop]\nenv_file = \"/etc/si/shop.env\"\nrunner = {{ kind = \"local\", pgdata = \"/x\" }}\n\
-             checks = [{{ name = \"smoke\", command = [\"test\", \"-e\", \"{}\"], when = \"open\", attempts = 1 }}]\n",
-            host.path("well").display()
-        );
-        fs::write(host.config(), fs::read_to_string(host.config()).unwrap() + &app).unwrap();
+        host.check_that_there_is(&host.path("well"));
         fs::write(host.path("well"), "").unwrap();
         let live = fs::read(host.context().join(STATE)).unwrap();
         Self { host, held: BTreeMap::new(), unproved: Vec::new(), seen: vec![live], trail: 0, logged: 0 }

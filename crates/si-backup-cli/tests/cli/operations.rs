@@ -107,12 +107,7 @@ fn a_failed_check() {
     let host = host();
     host.run(["run", "--state"]).expect(0);
     damage(&host);
-    let app = format!(
-        "\n[contexts.default.apps.shop]\nenv_file = \"/etc/si/shop.env\"\nrunner = {{ kind = \"local\", pgdata = \"/x\" }}\n\
-         checks = [{{ name = \"smoke\", command = [\"test\", \"-e\", \"{}\"], when = \"open\", attempts = 1 }}]\n",
-        host.path("mended").display()
-    );
-    fs::write(host.config(), fs::read_to_string(host.config()).unwrap() + &app).unwrap();
+    host.check_that_there_is(&host.path("mended"));
     play(&host, "A check fails");
 }
 

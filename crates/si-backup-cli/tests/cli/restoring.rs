@@ -193,13 +193,7 @@ fn bytes_that_changed_after_their_verification_are_not_restored() {
 fn the_lock_stays_shut_until_the_checks_pass() {
     let (host, id) = Host::backed_up();
     let flag = host.path("flag");
-    let settings = fs::read_to_string(host.config()).unwrap();
-    let app = format!(
-        "\n[contexts.default.apps.shop]\nenv_file = \"/etc/si/shop.env\"\nrunner = {{ kind = \"local\", pgdata = \"/x\" }}\n\
-         checks = [{{ name = \"smoke\", command = [\"test\", \"-e\", \"{}\"], when = \"open\", attempts = 1 }}]\n",
-        flag.display()
-    );
-    fs::write(host.config(), settings + &app).unwrap();
+    host.check_that_there_is(&flag);
     damage(&host);
     let failed = restore(&host, &["--from", "LATEST", "--force"]).expect(12);
     assert_eq!(failed.envelope()["error"]["code"], "checks-failed");

@@ -63,12 +63,7 @@ impl Stage {
     /// On a host that has a state, and nothing else.
     pub(crate) fn on(host: Host, start: Start) -> Self {
         host.run(["init", "--store", &host.store_url()]).expect(0);
-        let check = format!(
-            "\n[contexts.default.apps.shop]\nenv_file = \"/etc/si/shop.env\"\nrunner = {{ kind = \"local\", pgdata = \"/x\" }}\n\
-             checks = [{{ name = \"smoke\", command = [\"test\", \"-e\", \"{}\"], when = \"open\", attempts = 1 }}]\n",
-            host.path("home/well").display()
-        );
-        fs::write(host.config(), fs::read_to_string(host.config()).unwrap() + &check).unwrap();
+        host.check_that_there_is(&host.path("home/well"));
         fs::write(host.path("home/well"), "").unwrap();
         host.back_up();
         match start {
