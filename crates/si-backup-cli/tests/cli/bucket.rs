@@ -11,17 +11,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 /// A host whose store is in a bucket, reached through a proxy.
-struct Remote {
-    host: Host,
-    admin: Admin,
+pub(crate) struct Remote {
+    pub(crate) host: Host,
+    pub(crate) admin: Admin,
     proxy: Proxy,
     server: Arc<VersityGw>,
-    bucket: String,
+    pub(crate) bucket: String,
 }
 
 impl Remote {
     /// With a state, and nothing else.
-    fn bare(kind: BucketKind, spec: &StateSpec) -> Option<Self> {
+    pub(crate) fn bare(kind: BucketKind, spec: &StateSpec) -> Option<Self> {
         let server = VersityGw::shared()?;
         let host = Host::with_state(spec);
         let admin = server.admin();
@@ -52,7 +52,7 @@ impl Remote {
         format!("s3://{}/si", self.bucket)
     }
 
-    fn init(&self) -> Vec<String> {
+    pub(crate) fn init(&self) -> Vec<String> {
         let credentials = self.credentials().to_str().unwrap().to_owned();
         let endpoint = self.proxy.endpoint();
         [
@@ -71,7 +71,7 @@ impl Remote {
     }
 
     /// The keys of the store, as the server has them.
-    fn keys(&self) -> Vec<String> {
+    pub(crate) fn keys(&self) -> Vec<String> {
         let keys = self.admin.keys(&self.bucket, "si/");
         let own =
             keys.iter().filter_map(|key| key.strip_prefix("si/")).filter(|key| !key.starts_with(".si-store"));

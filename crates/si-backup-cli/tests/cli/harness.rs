@@ -20,7 +20,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -47,6 +47,13 @@ pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+/// The program that is tested: the one that was built with the tests, or the one that `scripts/test` names.
+pub(crate) fn tested_program() -> &'static Path {
+    static NAMED: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| std::env::var_os("SI_BACKUP_TESTED_PROGRAM").map(PathBuf::from));
+    NAMED.as_deref().unwrap_or(Path::new(env!("CARGO_BIN_EXE_si-backup")))
 }
 
 /// A small state: quick to back up, with something of everything in it.
@@ -187,13 +194,13 @@ impl Host {
     /// The program, not yet started.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let program =
-            if self.is_bound.get() { self.program() } else { env!("CARGO_BIN_EXE_si-backup").into() };
+            if self.is_bound.get() { self.program() } else { tested_program().to_owned() };
         self.command_of(&program, args)
     }
 
     /// A line of a shell, which finds the program by its name.
     pub(crate) fn shell(&self, line: &str, dir: &Path) -> Ran {
-        let program: &Path = env!("CARGO_BIN_EXE_si-backup").as_ref();
+        let program: &Path = tested_program();
         let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
         let mut command = self.command_of("sh".as_ref(), ["-euc", line]);
         Ran::of(command.env("PATH", path).current_dir(dir).output().unwrap())
@@ -216,7 +223,7 @@ impl Host {
         // The directory that the program was built in may be closed to others.
         let program = self.program();
         if !program.exists() {
-            fs::copy(env!("CARGO_BIN_EXE_si-backup"), &program).unwrap();
+            fs::copy(tested_program(), &program).unwrap();
             fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
         }
         give_away(self.root(), NOBODY);

@@ -45,5 +45,6 @@ mod tampering;
 mod together;
 mod unguarded_calls;
 mod walg;
+mod way_back;
 
 use harness::skipped;

@@ -94,7 +94,7 @@ impl Database {
         let dir = tempfile::Builder::new().prefix("si-db-").tempdir_in("/tmp").unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         // Where the server's user can start it.
-        fs::copy(env!("CARGO_BIN_EXE_si-backup"), dir.path().join("si-backup")).unwrap();
+        fs::copy(crate::harness::tested_program(), dir.path().join("si-backup")).unwrap();
         let ground = tempfile::Builder::new().prefix("si-db-").tempdir_in("/tmp").unwrap();
         fs::set_permissions(ground.path(), Permissions::from_mode(0o755)).unwrap();
         let bin = bin(dir.path());

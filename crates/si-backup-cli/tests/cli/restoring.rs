@@ -48,7 +48,7 @@ pub(crate) fn damage(host: &Host) {
     fs::write(context.join("bluegreen.json"), "{\"apps\": {}}").unwrap();
 }
 
-fn restore(host: &Host, args: &[&str]) -> Ran {
+pub(crate) fn restore(host: &Host, args: &[&str]) -> Ran {
     let args = [&["restore", "--state", "--json"], args].concat();
     let ran = host.run(args);
     ran.envelope();
@@ -62,7 +62,7 @@ fn actions(host: &Host) -> Vec<String> {
         .collect()
 }
 
-fn reasons(ran: &Ran) -> Vec<String> {
+pub(crate) fn reasons(ran: &Ran) -> Vec<String> {
     let row = ran.row();
     let reasons = row["refusal"]["reasons"].as_array().unwrap_or_else(|| panic!("{row:#}"));
     reasons.iter().map(|reason| reason["code"].as_str().unwrap().to_owned()).collect()
@@ -327,14 +327,14 @@ fn an_undone_restore_leaves_what_was_there_and_the_events_since() {
     restore(&host, &["--from", "LATEST", "--force"]).expect(0);
 }
 
-fn bring_vault(from: &Host, to: &Host) {
+pub(crate) fn bring_vault(from: &Host, to: &Host) {
     let vault = to.context().join("vault/secrets.env");
     fs::create_dir_all(vault.parent().unwrap()).unwrap();
     fs::copy(from.context().join("vault/secrets.env"), vault).unwrap();
 }
 
 /// A new machine that has nothing but a store and an identity file.
-fn lost(host: &Host) -> (Host, PathBuf) {
+pub(crate) fn lost(host: &Host) -> (Host, PathBuf) {
     let new = Host::bare();
     let identity = new.path("usb-identity.txt");
     fs::copy(host.home().join("identity.txt"), &identity).unwrap();
