@@ -154,11 +154,20 @@ fn a_promotion_is_followed_through_the_segment_in_which_it_happened() {
 fn a_segment_size_is_known_where_names_and_places_agree_on_one() {
     let mut builder = ArchiveBuilder::default();
     let name = |text: &str| text.parse().unwrap();
-    assert_eq!(builder.sizes(&[]).len(), 11, "nothing is known yet");
+    assert_eq!(builder.size(&[]), SegmentSize::DEFAULT, "nothing is known yet");
+    let large = SegmentSize::new(64 << 20).unwrap();
     let backup = (name("000000010000000000000002"), Lsn(0x0800_0028));
-    assert_eq!(builder.sizes(&[backup]), [SegmentSize::new(64 << 20).unwrap()]);
+    assert_eq!(builder.size(&[backup]), large);
     builder.add("00000001000000000000003F.zst", 1, at(0));
-    assert_eq!(builder.sizes(&[backup]).len(), 1);
+    assert_eq!(builder.size(&[backup]), large);
+    // A segment that no cluster of that size writes, and a sentinel that was altered: each is wrong alone.
     builder.add("000000010000000000000040.zst", 1, at(0));
-    assert!(builder.sizes(&[backup]).is_empty(), "no such segment of 64 MiB");
+    assert_eq!(builder.size(&[backup]), large);
+    let other = (name("000000010000000000000003"), Lsn(0x0C00_0028));
+    let altered = (name("000000010000000000000004"), Lsn(0x0500_0028));
+    assert_eq!(builder.size(&[altered, backup, other]), large);
+    // Without a backup the names alone tell.
+    let mut small = ArchiveBuilder::default();
+    small.add("000000010000000000000F00.zst", 1, at(0));
+    assert_eq!(small.size(&[]), SegmentSize::new(1 << 20).unwrap());
 }

@@ -4,7 +4,7 @@ use super::layout::{Object, Root, segment_of};
 use super::parts::{Part, tars_of};
 use super::sentinel::{BadSentinel, Sentinel};
 use crate::codec::{Cipher, Compression};
-use crate::wal::{Archive, ArchiveBuilder, History, Lsn, SegmentName, SegmentSize, Timeline};
+use crate::wal::{Archive, ArchiveBuilder, History, Lsn, SegmentName, Timeline};
 use crate::{Error, Result};
 use backup_contract::SnapshotId;
 use backup_store::{Key, Store, read_bytes};
@@ -32,8 +32,6 @@ pub struct Bucket {
     pub archive: Archive,
     /// Histories that could not be read: what lies behind those promotions cannot be reached from before them.
     pub unread_histories: Vec<UnreadHistory>,
-    /// Whether the segment size follows from what is there; otherwise it is taken to be 16 MiB.
-    pub segment_size_known: bool,
     /// Objects that belong to no backup and not to the archive.
     pub strangers: Vec<Key>,
 }
@@ -96,16 +94,11 @@ impl Bucket {
             .iter()
             .filter_map(|(id, raw)| Some((segment_of(id)?, raw.sentinel.as_ref().ok()?.start)))
             .collect();
-        let sizes = builder.sizes(&starts);
-        let segment_size_known = sizes.len() == 1;
-        let size = match sizes.as_slice() {
-            [only] => *only,
-            _ => SegmentSize::DEFAULT,
-        };
+        let size = builder.size(&starts);
         let (histories, unread_histories) = read_histories(store, root, cipher, &builder)?;
         let archive = builder.build(size, histories);
         let backups = judge(raw, &archive);
-        Ok(Self { backups, leftovers, archive, unread_histories, segment_size_known, strangers })
+        Ok(Self { backups, leftovers, archive, unread_histories, strangers })
     }
 
     /// The backup of this name.

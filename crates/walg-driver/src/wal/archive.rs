@@ -33,14 +33,27 @@ impl ArchiveBuilder {
         &self.histories
     }
 
-    /// The segment sizes that the names seen so far allow, and with which the backups' names and LSNs agree, smallest
-    /// first. Each backup is named after the segment in which it began.
+    /// The segment size with which the most backups agree, each of which is named after the segment in which it began, and
+    /// of those sizes the one that the most segments can have their names by. One object that is damaged or has strayed in
+    /// here does not outvote the others. Where several are left, that of nearly every server, or else the smallest.
     #[must_use]
-    pub fn sizes(&self, backups: &[(SegmentName, Lsn)]) -> Vec<SegmentSize> {
-        SegmentSize::all()
-            .filter(|size| self.segments.iter().all(|(name, _)| size.number(*name).is_some()))
-            .filter(|size| backups.iter().all(|(name, lsn)| size.number(*name) == Some(size.at(*lsn))))
-            .collect()
+    pub fn size(&self, backups: &[(SegmentName, Lsn)]) -> SegmentSize {
+        let votes = |size: SegmentSize| {
+            let agree =
+                backups.iter().filter(|(name, lsn)| size.number(*name) == Some(size.at(*lsn))).count();
+            let fit = self.segments.iter().filter(|(name, _)| size.number(*name).is_some()).count();
+            (agree, fit)
+        };
+        // The first of the best is taken.
+        let others = SegmentSize::all().filter(|size| *size != SegmentSize::DEFAULT);
+        let mut best = (SegmentSize::DEFAULT, votes(SegmentSize::DEFAULT));
+        for size in others {
+            let votes = votes(size);
+            if votes > best.1 {
+                best = (size, votes);
+            }
+        }
+        best.0
     }
 
     /// The archive, with the histories that could be read. A timeline without one is taken to have no ancestors: nothing
