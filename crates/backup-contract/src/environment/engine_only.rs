@@ -1,5 +1,8 @@
 use super::check::Environment;
+use super::file::Variable;
+use super::{STORAGE_NAMES, storage};
 use crate::{Checked, ClauseId, Finding, Severity};
+use std::collections::BTreeSet;
 
 /// What `walrus` refuses to start with.
 const REFUSED: [&str; 3] = ["WALG_PGP_KEY", "WALG_PGP_KEY_PATH", "WALG_PGP_KEY_PASSPHRASE"];
@@ -62,6 +65,40 @@ const IGNORED: [(&[&str], Severity, ClauseId, &str); 7] = [
     ),
 ];
 
+/// The settings with `WALG_` that `walrus` 0.4.1 reads, those of a storage aside, and one that this software reads itself. What
+/// else there is of that kind is another engine's, or a slip of the pen.
+const READ: [&str; 26] = [
+    "WALG_COMPRESSION_LEVEL",
+    "WALG_COMPRESSION_METHOD",
+    "WALG_DAEMON_WAL_UPLOAD_TIMEOUT",
+    "WALG_DELTA_FROM_NAME",
+    "WALG_DELTA_FROM_USER_DATA",
+    "WALG_DELTA_MAX_STEPS",
+    "WALG_DELTA_ORIGIN",
+    "WALG_DISK_RATE_LIMIT",
+    "WALG_DOWNLOAD_CONCURRENCY",
+    "WALG_DOWNLOAD_FILE_RETRIES",
+    "WALG_FETCH_TARGET_USER_DATA",
+    "WALG_LIBSODIUM_KEY",
+    "WALG_LIBSODIUM_KEY_PATH",
+    "WALG_LIBSODIUM_KEY_TRANSFORM",
+    "WALG_LOG_LEVEL",
+    "WALG_NETWORK_RATE_LIMIT",
+    "WALG_PG_WAL_SIZE",
+    "WALG_PREFETCH_DIR",
+    "WALG_PREVENT_WAL_OVERWRITE",
+    "WALG_SENTINEL_USER_DATA",
+    "WALG_SLOTNAME",
+    "WALG_TAR_SIZE_THRESHOLD",
+    "WALG_THREADS",
+    "WALG_UPLOAD_CONCURRENCY",
+    "WALG_UPLOAD_QUEUE",
+    "WALG_USE_WAL_DELTA",
+];
+
+/// The names of one setting of the store that are wal-g's alone.
+const TUNING: [&str; 4] = ["S3_STORAGE_CLASS", "S3_MAX_PART_SIZE", "S3_MAX_RETRIES", "S3_ENDPOINT_SOURCE"];
+
 /// What only one engine understands is asked of that engine only, and told of where another one reads it.
 pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
     if !env.engine.is_walrus() {
@@ -94,6 +131,31 @@ pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
             );
         }
     }
+    let unread: BTreeSet<&str> =
+        env.file.iter().map(Variable::name).filter(|name| is_unknown(name) && env.is_set(name)).collect();
+    for name in unread {
+        out.findings.push(
+            Finding::new(
+                "env-engine-ignores",
+                Severity::Warning,
+                env.place(name),
+                format!("means nothing to the engine '{}': it has no such setting", env.engine),
+                "remove it, correct its name, or set 'engine = \"wal-g\"'",
+            )
+            .about(ClauseId::AppContract),
+        );
+    }
+}
+
+/// Whether a name is one that engines give to their settings, and neither read by `walrus` nor told of above.
+fn is_unknown(name: &str) -> bool {
+    let is_of_engines = name.starts_with("WALG_") || name.starts_with("WALE_") || TUNING.contains(&name);
+    is_of_engines
+        && !READ.contains(&name)
+        && !REFUSED.contains(&name)
+        && !IGNORED.iter().any(|(names, ..)| names.contains(&name))
+        && !storage::STORAGES.iter().flatten().any(|known| *known == name)
+        && !STORAGE_NAMES.into_iter().flatten().any(|known| *known == name)
 }
 
 /// Without it wal-g waits for ever when the server cannot archive the end of a backup, and with 0 too.
@@ -144,6 +206,14 @@ mod tests {
                 }
             }
         }
+        for other in
+            ["WALG_STOP_BACKUP_TIMEOUT=10m", "WALG_LIBSODIUM_KEY_TRANSFROM=hex", "S3_STORAGE_CLASS=GLACIER"]
+        {
+            assert_eq!(codes(other, Embedded, check), ["env-engine-ignores"], "{other}");
+        }
+        let known = READ.map(|name| format!("{name}=1\n")).concat()
+            + "WALG_S3_PREFIX=s3://b/p\nWALG_AWS_ACCESS_KEY_ID=a\nWALE_S3_PREFIX=s3://b/p\nPGHOST=db\nOTHER=1\n";
+        assert!(codes(&known, Embedded, check).is_empty());
         assert!(
             codes("WALG_STOP_BACKUP_TIMEOUT=1m\nWALG_S3_SSE=AES256\nAWS_ROLE_ARN=x", WalG, check).is_empty()
         );

@@ -6,7 +6,7 @@ use crate::{Checked, ClauseId, Finding, Severity};
 use std::fmt;
 
 /// The settings that choose a storage, with the names that wal-g reads for each.
-const STORAGES: [[&str; 2]; 7] = [
+pub(super) const STORAGES: [[&str; 2]; 7] = [
     ["WALG_OSS_PREFIX", "WALE_OSS_PREFIX"],
     ["WALG_S3_PREFIX", "WALE_S3_PREFIX"],
     ["WALG_FILE_PREFIX", "WALE_FILE_PREFIX"],

@@ -27,10 +27,7 @@ fn program() -> Option<PathBuf> {
 fn with(more: &str) -> Option<Database> {
     let program = program()?;
     let database = Database::bare()?;
-    let env = format!(
-        "WALG_FILE_PREFIX={}\nWALG_STOP_BACKUP_TIMEOUT=1m\n{more}",
-        database.path("bucket").display()
-    );
+    let env = format!("WALG_FILE_PREFIX={}\n{more}", database.path("bucket").display());
     database.begin("local-directory", &env);
     database.take_wal_g(&program);
     Some(database)
