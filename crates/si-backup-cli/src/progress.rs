@@ -42,6 +42,7 @@ impl ProgressMode {
 /// Counts bytes, and says when to stop.
 pub struct Meter<'a> {
     bytes: AtomicU64,
+    total: AtomicU64,
     interrupts: &'a Interrupts,
     reason: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
@@ -49,6 +50,18 @@ pub struct Meter<'a> {
 impl fmt::Debug for Meter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Meter").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl Meter<'_> {
+    /// So many bytes are done, whatever was said before.
+    pub(crate) fn stands_at(&self, bytes: u64) {
+        self.bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// So many bytes are to be done in all, whatever was thought before.
+    pub(crate) fn expects(&self, total: u64) {
+        self.total.store(total, Ordering::Relaxed);
     }
 }
 
@@ -72,35 +85,38 @@ pub fn metered<T>(
     reason: Option<&(dyn Fn() -> bool + Sync)>,
     work: impl FnOnce(&Meter<'_>) -> T,
 ) -> T {
-    let meter = Meter { bytes: AtomicU64::new(0), interrupts, reason };
+    let meter = Meter { bytes: AtomicU64::new(0), total: AtomicU64::new(total), interrupts, reason };
     if mode == ProgressMode::Hidden {
         return work(&meter);
     }
     std::thread::scope(|scope| {
         let (done, is_done) = mpsc::channel::<()>();
         let meter = &meter;
-        scope.spawn(move || draw(mode, what, total, meter, &is_done));
+        scope.spawn(move || draw(mode, what, meter, &is_done));
         let value = work(meter);
         drop(done);
         value
     })
 }
 
-fn draw(mode: ProgressMode, what: &str, total: u64, meter: &Meter<'_>, is_done: &Receiver<()>) {
+fn draw(mode: ProgressMode, what: &str, meter: &Meter<'_>, is_done: &Receiver<()>) {
     if is_done.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout) {
         return;
     }
     let so_far = || meter.bytes.load(Ordering::Relaxed);
+    // What turns out to be more than was expected is as much as is known of it.
+    let total = || meter.total.load(Ordering::Relaxed).max(so_far());
     if mode == ProgressMode::Lines {
         loop {
             // Standard error may be closed; then nobody wants to know.
-            let _ = writeln!(std::io::stderr(), "{what}: {} of {}", HumanBytes(so_far()), HumanBytes(total));
+            let _ =
+                writeln!(std::io::stderr(), "{what}: {} of {}", HumanBytes(so_far()), HumanBytes(total()));
             if is_done.recv_timeout(LINE) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
         }
     }
-    let bar = ProgressBar::with_draw_target(Some(total.max(1)), ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(Some(total().max(1)), ProgressDrawTarget::stderr());
     if let Ok(style) =
         ProgressStyle::with_template("{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta}")
     {
@@ -108,9 +124,8 @@ fn draw(mode: ProgressMode, what: &str, total: u64, meter: &Meter<'_>, is_done: 
     }
     bar.set_message(what.to_owned());
     while is_done.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-        let bytes = so_far();
-        bar.set_length(total.max(bytes));
-        bar.set_position(bytes);
+        bar.set_length(total());
+        bar.set_position(so_far());
     }
     bar.finish_and_clear();
 }

@@ -1,10 +1,27 @@
 use super::{Call, Engine};
-use crate::process::{Ended, Status, User, Variables};
+use crate::process::{Ended, Status, User, Variables, beside};
 use crate::runner::{Control, LocalRunner, Runner as _};
 use crate::scratch::ScratchFault;
 use crate::{Error, Result};
 use backup_contract::SnapshotId;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
+
+/// How often the directory that an engine unpacks into is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Another number whenever something below a directory was written. What goes while it is looked at is not counted.
+fn written(dir: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(dir) else { return 0 };
+    entries.flatten().fold(0, |sum, entry| {
+        let Ok(meta) = entry.metadata() else { return sum };
+        let below = if meta.is_dir() { written(&entry.path()) } else { meta.len() };
+        let when = meta.mtime().wrapping_mul(1_000_000_000).wrapping_add(meta.mtime_nsec());
+        sum.wrapping_add(below).wrapping_add(when.cast_unsigned())
+    })
+}
 
 /// What unpacks a backup: an engine that reads a local WAL-G prefix.
 pub trait Unpack {
@@ -62,7 +79,12 @@ impl<'a> Unpacker<'a> {
             None => runner,
         };
         let call = Call::Fetch { backup: id.clone(), into: into.to_owned() };
-        runner.run(&self.engine.job(&call), &self.control)
+        let job = self.engine.job(&call);
+        // It says nothing for hours, and writes all the time; increments are written into files that do not grow.
+        beside(self.control.clock, LOOK_EVERY, &|| Some(written(into)), |mark| {
+            let watch = self.control.watch.progress(mark);
+            runner.run(&job, &Control { watch, ..self.control })
+        })
     }
 }
 

@@ -23,6 +23,7 @@
 //! # Ok::<(), walg_driver::Error>(())
 //! ```
 
+mod beacon;
 mod capture;
 mod child;
 mod command;
@@ -33,6 +34,7 @@ mod redact;
 mod user;
 mod variables;
 
+pub use beacon::beside;
 pub use capture::Captured;
 pub use child::run;
 pub(crate) use command::Input;
