@@ -40,5 +40,7 @@ mod wal_get;
 
 pub use beside::{resolved, works_in};
 pub use codec::{Cipher, Compression, SodiumKey};
+#[cfg(feature = "embedded")]
+pub use engine::dispatch_engine;
 pub use error::{Error, Result};
 pub use wal_get::{Ahead, Segments, WalGet, WalSource, wal_get, wal_get_ahead};

@@ -147,7 +147,7 @@ const FAULTS: [Fault; 26] = [
         .about(ClauseId::AppContract),
     Fault::new("engine-copy-loses-parents", Engine::WalG, Versions::Before(V3_0_9), Severity::Info)
         .does("leaves the parents out when its 'copy' copies a delta: the copy cannot be restored")
-        .so("use 3.0.9 or newer, or 'si-backup offsite sync', which copies whole lineages")
+        .so("use 3.0.9 or newer, or copy whole lineages object by object")
         .about(ClauseId::ImmutableOffsite),
     Fault::new("engine-empty-list", Engine::WalG, Versions::Before(V3_0_8), Severity::Info)
         .does("prints nothing instead of an empty list for an empty store")
@@ -180,7 +180,7 @@ const FAULTS: [Fault; 26] = [
         .so("prove backups with 'si-backup verify'"),
     Fault::new("engine-corrupt-pages-pass", Engine::WalG, Versions::All, Severity::Info)
         .does("only warns of corrupt pages when it pushes with '--verify', and ends with exit code 0")
-        .so("nothing need be done: the record of corrupt blocks is read after each push"),
+        .so("nothing need be done: level 'content' reads its record of corrupt blocks, and rehearsals run pg_checksums"),
     Fault::new("engine-fetch-hides-absence", Engine::WalG, Versions::Before(V3_0_0), Severity::Info)
         .does("ends 'wal-fetch' with 1 where a segment is absent, as where anything else went wrong: PostgreSQL then ends recovery early")
         .so("use 'si-backup wal-get' as restore_command, never the engine's own")
@@ -206,7 +206,7 @@ const FAULTS: [Fault; 26] = [
         .about(ClauseId::AppContract),
     Fault::new("engine-two-destinations", Engine::Both, Versions::All, Severity::Info)
         .does("skips WAL for one destination that it has pushed to another, where one server archives to two")
-        .so("have one 'wal-push' in archive_command, and copy with 'si-backup offsite sync'")
+        .so("have one 'wal-push' in archive_command, and copy the bucket where a second place is wanted")
         .about(ClauseId::AppContract),
     Fault::new("engine-missing-parts-pass", Engine::Both, Versions::All, Severity::Info)
         .does("hardly notices at a restore that parts of a backup are missing; walrus ends with exit code 0")

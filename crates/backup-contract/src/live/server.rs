@@ -28,6 +28,10 @@ pub struct ServerFacts {
     pub max_slot_wal_keep_size: Option<i64>,
     /// `data_checksums`.
     pub data_checksums: Option<bool>,
+    /// `wal_segment_size`, in bytes.
+    pub wal_segment_size: Option<u64>,
+    /// What the app's env file has engines take for it, in bytes.
+    pub engine_segment_size: Option<u64>,
     /// `server_version_num`: 150004.
     pub version_num: Option<u32>,
     /// The system identifier.
@@ -56,6 +60,7 @@ impl ServerFacts {
         let mut look = Look { facts: self, out: Checked::default() };
         look.wal_level();
         look.archiving();
+        look.segment_size();
         look.receiver();
         look.checksums();
         look.version();
@@ -163,7 +168,7 @@ impl Look<'_> {
                 Severity::Error,
                 self.place(),
                 "has more than one wal-push in archive_command: each skips segments that the other has pushed, and WAL is lost",
-                "keep one, make a full backup, and copy to a second place with 'si-backup offsite sync'",
+                "keep one, make a full backup, and copy the whole bucket where a second place is wanted",
             ),
             ArchiveCommand::AlwaysSucceeds => Finding::new(
                 "live-archive-command-always-succeeds",
@@ -179,6 +184,30 @@ impl Look<'_> {
             }
         };
         self.find(finding);
+    }
+
+    /// Engines name WAL by the size that they are told.
+    fn segment_size(&mut self) {
+        const MIB: u64 = 1 << 20;
+        let Some((server, engine)) = self.facts.wal_segment_size.zip(self.facts.engine_segment_size) else {
+            return self.unknown("wal_segment_size");
+        };
+        if server != engine {
+            self.find(Finding::new(
+                "live-wal-segment-size",
+                Severity::Error,
+                self.place(),
+                format!(
+                    "has segments of WAL of {} MiB, and its engine takes them for {} MiB: backups get names that no WAL has",
+                    server / MIB,
+                    engine / MIB
+                ),
+                format!(
+                    "set WALG_PG_WAL_SIZE={} in the env file, and wherever archive_command takes its settings from",
+                    server / MIB
+                ),
+            ));
+        }
     }
 
     fn receiver(&mut self) {
@@ -269,6 +298,8 @@ mod tests {
             archive_timeout: Some(Duration::from_mins(1)),
             max_slot_wal_keep_size: Some(-1),
             data_checksums: Some(true),
+            wal_segment_size: Some(16 << 20),
+            engine_segment_size: Some(16 << 20),
             version_num: Some(150_008),
             system_identifier: Some(7),
             receiver: Some(Receiver::Absent),
@@ -304,6 +335,8 @@ mod tests {
         assert_eq!(codes(|f| f.archive_timeout = Some(Duration::from_secs(301))), ["live-archive-timeout"]);
         assert!(codes(|f| f.archive_timeout = Some(Duration::from_mins(5))).is_empty());
         assert_eq!(codes(|f| f.data_checksums = Some(false)), ["live-no-data-checksums"]);
+        assert_eq!(codes(|f| f.wal_segment_size = Some(64 << 20)), ["live-wal-segment-size"]);
+        assert_eq!(codes(|f| f.engine_segment_size = Some(1 << 20)), ["live-wal-segment-size"]);
         assert_eq!(codes(|f| f.version_num = Some(110_022)), ["live-server-too-old"]);
         assert_eq!(codes(|f| f.system_identifier = Some(8)), ["live-other-server"]);
     }

@@ -48,6 +48,14 @@ impl AppBucket {
         Ok(Bucket::read(&*self.store, &self.root, &self.cipher)?)
     }
 
+    /// Whether a segment of WAL is in the archive.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`].
+    pub fn has_wal(&self, segment: &str) -> Result<bool, CliError> {
+        Ok(self.root.has_wal(&*self.store, segment)?)
+    }
+
     /// Whether the key of the env file opens a backup, as far as anybody but its engine can tell.
     ///
     /// # Errors

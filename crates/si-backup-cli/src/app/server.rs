@@ -22,6 +22,8 @@ pub struct AppServer {
     pub pgdata: Option<PathBuf>,
     /// The service that commands run in, where it is one.
     pub service: Option<String>,
+    /// What the env file has the engine take for the size of a segment of WAL, in bytes.
+    pub segment_size: u64,
 }
 
 impl std::fmt::Debug for AppServer {
@@ -39,6 +41,8 @@ pub struct Answers {
     pub system_identifier: u64,
     /// On which timeline it is.
     pub timeline: Timeline,
+    /// Whether there was a checkpoint on that timeline: until then engines take it for the one before.
+    pub has_checkpoint: bool,
     /// Its data directory, in its own spelling.
     pub data_directory: PathBuf,
     /// Whether it follows another one.
@@ -46,10 +50,15 @@ pub struct Answers {
 }
 
 /// One row, its fields apart by `|`: what holds one itself comes last.
+///
+/// The timeline of the control file is that of the last checkpoint: after a promotion the server is on a later one for minutes.
 const QUESTION: &str = "select (select system_identifier from pg_control_system()), \
-    (select timeline_id from pg_control_checkpoint()), pg_is_in_recovery(), current_setting('server_version_num'), \
+    (select timeline_id from pg_control_checkpoint()), \
+    case when pg_is_in_recovery() then '' else substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) end, \
+    pg_is_in_recovery(), current_setting('server_version_num'), \
     current_setting('archive_mode'), current_setting('wal_level'), current_setting('data_checksums'), \
     (select setting::bigint from pg_settings where name = 'archive_timeout'), \
+    (select setting::bigint from pg_settings where name = 'wal_segment_size'), \
     coalesce((select setting from pg_settings where name = 'max_slot_wal_keep_size'), ''), \
     (select count(*) from pg_replication_slots where slot_type = 'physical'), \
     (select count(*) from pg_replication_slots where slot_type = 'physical' and active), \
@@ -76,16 +85,19 @@ impl AppServer {
         // Also where the engine reads its settings elsewhere: they are compared with these.
         let variables = environment(&app.get())?;
         let engine = engine(session, app);
+        let segment_size =
+            app.plain("WALG_PG_WAL_SIZE").and_then(|mib| mib.parse().ok()).unwrap_or(16_u64) << 20;
         let (RunnerSettings::Local { pgdata, run_as }, None) = (&app.settings.runner, service) else {
             let (runner, service) = containers::in_service(session, app, service, control)?;
-            return Ok(Self { runner, engine, pgdata: None, service: Some(service) });
+            return Ok(Self { runner, engine, pgdata: None, service: Some(service), segment_size });
         };
         let runner = LocalRunner::new(pgdata, variables);
         let runner = match run_as {
             Some(name) => runner.run_as(User::find(name, &*session.world.clock)?),
             None => runner,
         };
-        Ok(Self { runner: Box::new(runner), engine, pgdata: Some(pgdata.clone()), service: None })
+        let (runner, pgdata) = (Box::new(runner), Some(pgdata.clone()));
+        Ok(Self { runner, engine, pgdata, service: None, segment_size })
     }
 
     /// The version of an engine that is in a service, and not with this program, and of every wal-g: also that it is there at
@@ -140,13 +152,15 @@ impl AppServer {
         let fields: Vec<&str> = row.split('|').collect();
         let [
             system,
-            timeline,
+            of_checkpoint,
+            of_wal,
             standby,
             version,
             archive_mode,
             wal_level,
             checksums,
             timeout,
+            segment_size,
             keep,
             slots,
             active,
@@ -162,9 +176,15 @@ impl AppServer {
             (_, 0) => Receiver::Idle,
             _ => Receiver::Active,
         };
+        let of_checkpoint = Timeline(of_checkpoint.parse().map_err(|_| odd())?);
+        let timeline = match of_wal {
+            "" => of_checkpoint,
+            digits => Timeline(u32::from_str_radix(digits, 16).map_err(|_| odd())?),
+        };
         Ok(Answers {
             system_identifier,
-            timeline: Timeline(timeline.parse().map_err(|_| odd())?),
+            timeline,
+            has_checkpoint: timeline == of_checkpoint,
             data_directory: PathBuf::from(data_directory),
             is_standby: standby == "t",
             facts: ServerFacts {
@@ -176,6 +196,8 @@ impl AppServer {
                 archive_timeout: Some(Duration::from_secs(number(timeout)?)),
                 max_slot_wal_keep_size: keep.parse().ok(),
                 data_checksums: Some(checksums == "on"),
+                wal_segment_size: Some(number(segment_size)?),
+                engine_segment_size: Some(self.segment_size),
                 version_num: version.parse().ok(),
                 system_identifier: Some(system_identifier),
                 receiver: Some(receiver),
@@ -209,6 +231,16 @@ impl AppServer {
         Ok(walg_driver::resolved(&*self.runner, directory, control)?)
     }
 
+    /// Has the server write a record into its WAL that changes nothing: where there is none since the last one ended, no segment
+    /// would be.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] when the server cannot be asked.
+    pub fn write_wal(&self, control: &Control<'_>) -> Result<(), CliError> {
+        self.runner.sql("select pg_logical_emit_message(false, 'si-backup', 'doctor');\n", control)?;
+        Ok(())
+    }
+
     /// Has the server end its segment of WAL; its name.
     ///
     /// # Errors
@@ -216,6 +248,15 @@ impl AppServer {
     pub fn end_segment(&self, control: &Control<'_>) -> Result<String, CliError> {
         let name = self.runner.sql("select pg_walfile_name(pg_switch_wal());\n", control)?;
         Ok(name.trim().to_owned())
+    }
+
+    /// Has the server write a checkpoint.
+    ///
+    /// # Errors
+    /// [`CliError::Walg`] when the server cannot be asked, or its user may not.
+    pub fn checkpoint(&self, control: &Control<'_>) -> Result<(), CliError> {
+        self.runner.sql("checkpoint;\n", control)?;
+        Ok(())
     }
 
     /// Has the server end its segment of WAL and hand it over: an engine makes a delta out of the archive, and a full without

@@ -3,6 +3,7 @@
 use crate::harness::{Ran, wait_for};
 use crate::postgres::{Database, KEY};
 use rustix::process::{Pid, Signal, kill_process};
+use si_backup_tests::Random;
 use si_backup_tests::servers::{BucketKind, REGION, VersityGw};
 use std::os::unix::fs::PermissionsExt as _;
 use std::thread::sleep;
@@ -228,13 +229,33 @@ fn a_server_that_is_down_is_said_to_be() {
 #[test]
 fn a_killed_run_leaves_nothing_that_claims_to_be_a_backup() {
     let Some(database) = Database::in_a_directory() else { return };
-    let moments = if crate::harness::full() { 20 } else { 5 };
-    for moment in 1..=moments {
+    // So that there is a while to be killed in.
+    database.edit_env("PGUSER=", "WALG_DISK_RATE_LIMIT=33554432\nPGUSER=");
+    let base_backups = database.path("bucket/basebackups_005");
+    let stored = || std::fs::read_dir(&base_backups).map_or(0, Iterator::count);
+    let seed = u64::from(std::process::id());
+    let (mut random, mut halves) = (Random::new(seed), 0);
+    for _ in 0..20 {
+        let before = stored();
         let mut child = database.si_backup(&["run", "--app", "shop", "--full"]).spawn().unwrap();
-        sleep(Duration::from_millis(moment * 350 / moments));
+        // Half of them while it pushes.
+        if random.below(2) == 0 {
+            wait_for("a push that has begun", || stored() > before);
+        }
+        sleep(Duration::from_millis(random.below(700)));
         child.kill().unwrap();
         child.wait().unwrap();
+        let sentinels = |names: std::fs::ReadDir| {
+            names
+                .filter(|name| {
+                    name.as_ref().unwrap().file_name().display().to_string().ends_with("sentinel.json")
+                })
+                .count()
+        };
+        let whole = std::fs::read_dir(&base_backups).map_or(0, sentinels);
+        halves += usize::from(stored() > 2 * whole);
     }
+    assert!(halves > 0, "none was killed while it pushed; seed {seed}");
     // The lease of a killed run is taken over by the same home; an engine that went on alone comes to its end.
     let ran =
         database.json(&["--lock-wait", "3m", "run", "--app", "shop", "--full", "--timeout", "2m"]).expect(0);
@@ -248,7 +269,10 @@ fn a_killed_run_leaves_nothing_that_claims_to_be_a_backup() {
     });
     assert!(is_idle, "the server is in backup mode for nobody");
     for row in database.json(&["list", "--app", "shop"]).expect(0).data() {
-        assert!(row["restorable"] == true || row["problems"][0]["code"] == "wal-missing", "{row:#}");
+        assert!(
+            row["restorable"] == true || row["problems"][0]["code"] == "wal-missing",
+            "seed {seed}: {row:#}"
+        );
     }
     database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
 }

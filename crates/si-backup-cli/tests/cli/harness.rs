@@ -20,8 +20,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -193,8 +193,7 @@ impl Host {
 
     /// The program, not yet started.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let program =
-            if self.is_bound.get() { self.program() } else { tested_program().to_owned() };
+        let program = if self.is_bound.get() { self.program() } else { tested_program().to_owned() };
         self.command_of(&program, args)
     }
 

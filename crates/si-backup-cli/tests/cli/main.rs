@@ -7,6 +7,7 @@ mod bad_input;
 mod beside_si;
 mod bucket;
 mod clock;
+mod clusters;
 mod commands;
 mod compose;
 mod contained_rehearsals;

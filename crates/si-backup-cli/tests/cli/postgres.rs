@@ -109,12 +109,28 @@ impl Database {
     }
 
     fn make_cluster(&self) {
-        let data = self.data();
-        self.must(
-            "initdb",
-            &["--no-sync", "--auth=trust", "--username=postgres", "--data-checksums", "-D"],
-            &data,
-        );
+        self.make_cluster_with(&[]);
+    }
+
+    fn make_cluster_with(&self, more: &[&str]) {
+        let args = ["--no-sync", "--auth=trust", "--username=postgres", "--data-checksums"];
+        self.must("initdb", &[&args[..], more, &["-D"]].concat(), &self.data());
+    }
+
+    /// Another cluster, not yet started, in the place of this one that was not either.
+    pub(crate) fn make_cluster_anew(&self, more: &[&str]) {
+        fs::remove_dir_all(self.data()).unwrap();
+        self.make_cluster_with(more);
+    }
+
+    /// Makes the server a standby of nobody, and promotes it.
+    pub(crate) fn promote(&self) {
+        self.stop();
+        let signal = self.data().join("standby.signal");
+        fs::write(&signal, "").unwrap();
+        self.give(&signal);
+        self.start();
+        self.must("pg_ctl", &["--wait", "promote", "-D"], &self.data());
     }
 
     /// Puts a standby of this server where its data directory is, and leaves the server at work: it does not look by its path
@@ -360,6 +376,14 @@ impl Database {
         let before = fs::read_to_string(&path).unwrap();
         assert!(before.contains(from), "{from}");
         fs::write(&path, before.replace(from, to)).unwrap();
+    }
+
+    /// One setting more, for the backups and for what the server archives.
+    pub(crate) fn add_setting(&self, line: &str) {
+        self.edit_env("PGUSER=", &format!("{line}\nPGUSER="));
+        let archive = self.path("archive");
+        let text = fs::read_to_string(&archive).unwrap();
+        fs::write(&archive, text.replacen("exec ", &format!("export {line}\nexec "), 1)).unwrap();
     }
 
     /// Another key, for the backups and for what the server archives.

@@ -105,7 +105,9 @@ fn walk(place: &Place) {
     let newer = host.back_up();
     let evidence = place.keys(&format!("evidence/default/state/{newer}"));
     let (name, genuine) = evidence.first().map(|key| (key.clone(), place.get(key))).unwrap();
-    evidence.iter().for_each(|key| place.remove(key));
+    for key in &evidence {
+        place.remove(key);
+    }
     let unproved = restore(host, &["--from", "LATEST", "--force"]).expect(13);
     assert_eq!(reasons(&unproved), ["not-verified"]);
     assert_eq!(unproved.row()["refusal"]["last_verified"]["id"], proved.as_str());

@@ -85,6 +85,14 @@ impl Root {
         Ok(found)
     }
 
+    /// Whether the archive holds a file of WAL of this name, in whichever compression.
+    ///
+    /// # Errors
+    /// [`Error::Store`](crate::Error::Store)
+    pub fn has_wal(&self, store: &dyn Store, name: &str) -> crate::Result<bool> {
+        Ok(!self.wal_objects(store, name)?.is_empty())
+    }
+
     /// The sentinel of a backup.
     pub(crate) fn sentinel(&self, id: &SnapshotId) -> backup_store::Result<Key> {
         self.0.join(&format!("{BASE}/{id}{SENTINEL}"))

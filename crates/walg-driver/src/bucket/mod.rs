@@ -16,6 +16,6 @@ pub use backup::{Backup, BackupProblem, ProblemCode};
 pub use layout::Root;
 pub(crate) use names::Names;
 pub use parts::Part;
-pub(crate) use parts::lists_of;
+pub(crate) use parts::{Lists, lists_of};
 pub use read::{Bucket, Leftover, UnreadHistory, objects_of};
 pub use sentinel::{DeltaOf, Sentinel};

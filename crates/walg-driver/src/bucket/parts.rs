@@ -103,50 +103,78 @@ fn number_of(stem: &str) -> Option<u64> {
 /// # Errors
 /// When it is not the JSON that it should be.
 pub(super) fn tars_of(files_metadata: impl Read) -> serde_json::Result<Vec<String>> {
-    let tars = tars_with::<IgnoredAny>(files_metadata)?;
-    Ok(tars.into_iter().map(|(name, _)| name).collect())
+    #[derive(Deserialize)]
+    struct Tars {
+        #[serde(rename = "TarFileSets", default, deserialize_with = "entries")]
+        tars: Vec<(String, IgnoredAny)>,
+    }
+    let raw: Tars = serde_json::from_reader(buffered(files_metadata))?;
+    Ok(raw.tars.into_iter().map(|(name, _)| name).collect())
 }
 
-/// The names of the tars, and which files are in each.
-///
+/// What a list of files says.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Lists {
+    /// The names of the tars, and which files are in each.
+    #[serde(rename = "TarFileSets", default, deserialize_with = "entries")]
+    pub(crate) tars: Vec<(String, Names)>,
+    /// In which files the engine met pages with a wrong checksum when it pushed, where it was told to look.
+    #[serde(rename = "Files", default, deserialize_with = "corrupt")]
+    pub(crate) corrupt: Vec<String>,
+}
+
 /// # Errors
 /// As for [`tars_of`].
-pub(crate) fn lists_of(files_metadata: impl Read) -> serde_json::Result<Vec<(String, Names)>> {
-    tars_with(files_metadata)
+pub(crate) fn lists_of(files_metadata: impl Read) -> serde_json::Result<Lists> {
+    serde_json::from_reader(buffered(files_metadata))
 }
 
-fn tars_with<T: DeserializeOwned>(files_metadata: impl Read) -> serde_json::Result<Vec<(String, T)>> {
-    #[derive(Deserialize)]
-    #[serde(bound = "T: DeserializeOwned")]
-    struct Raw<T> {
-        #[serde(rename = "TarFileSets", default = "Vec::new", deserialize_with = "sets")]
-        tars: Vec<(String, T)>,
-    }
-    let reader = std::io::BufReader::with_capacity(64 * 1024, files_metadata);
-    serde_json::from_reader::<_, Raw<T>>(reader).map(|raw| raw.tars)
+fn buffered(files_metadata: impl Read) -> impl Read {
+    std::io::BufReader::with_capacity(64 * 1024, files_metadata)
 }
 
-fn sets<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+fn entries<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Vec<(String, T)>, D::Error> {
-    struct Sets<T>(PhantomData<T>);
-    impl<'de, T: DeserializeOwned> Visitor<'de> for Sets<T> {
-        type Value = Vec<(String, T)>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the tars with their files")
-        }
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Vec::new())
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut sets = Vec::new();
-            while let Some(set) = map.next_entry()? {
-                sets.push(set);
-            }
-            Ok(sets)
-        }
+    deserializer.deserialize_any(Entries(|_: &T| true, PhantomData))
+}
+
+fn corrupt<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(rename = "CorruptBlocks", default)]
+        corrupt: Option<Corrupt>,
     }
-    deserializer.deserialize_any(Sets(PhantomData))
+    #[derive(Deserialize)]
+    struct Corrupt {
+        #[serde(rename = "CorruptBlocksCount", default)]
+        count: u64,
+    }
+    let is_corrupt = |file: &File| file.corrupt.as_ref().is_some_and(|blocks| blocks.count > 0);
+    let files = deserializer.deserialize_any(Entries(is_corrupt, PhantomData))?;
+    Ok(files.into_iter().map(|(path, _): (String, File)| path).collect())
+}
+
+/// The entries of an object that a test lets through, in their order; the others are not kept.
+struct Entries<T, F>(F, PhantomData<T>);
+
+impl<'de, T: DeserializeOwned, F: Fn(&T) -> bool> Visitor<'de> for Entries<T, F> {
+    type Value = Vec<(String, T)>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of tars or files")
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((name, value)) = map.next_entry()? {
+            if (self.0)(&value) {
+                entries.push((name, value));
+            }
+        }
+        Ok(entries)
+    }
 }
 
 #[cfg(test)]
@@ -164,6 +192,14 @@ mod tests {
         assert_eq!(tars_of(&b"{}"[..]).unwrap(), Vec::<String>::new());
         assert_eq!(tars_of(&br#"{"TarFileSets":null}"#[..]).unwrap(), Vec::<String>::new());
         tars_of(&br#"{"TarFileSets":{"a":["#[..]).unwrap_err();
+    }
+
+    #[test]
+    fn pages_that_the_engine_found_corrupt_are_told() {
+        let text = br#"{"Files":{"/a":{"IsSkipped":false,"CorruptBlocks":{"CorruptBlocksCount":2,"SomeCorruptBlocks":[1,7]}},
+            "/b":{"CorruptBlocks":null},"/c":{"CorruptBlocks":{"CorruptBlocksCount":0}}},"TarFileSets":{}}"#;
+        assert_eq!(lists_of(&text[..]).unwrap().corrupt, ["/a"]);
+        assert!(lists_of(&br#"{"Files":null}"#[..]).unwrap().corrupt.is_empty());
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn goals(goal: &Goal) -> Goals {
     let least = goal.least();
     match goal.point() {
         Point::Backup | Point::Lsn(_) => Goals { least, end: least, archived: None },
-        Point::End | Point::Time(_) | Point::Name(_) => {
+        Point::End | Point::Reachable | Point::Time(_) | Point::Name(_) => {
             Goals { least, end: goal.reach().end, archived: goal.reach().archived }
         }
     }

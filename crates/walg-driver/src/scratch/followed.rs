@@ -111,7 +111,7 @@ impl<'a> Way<'a> {
     /// Where the server stops.
     fn stop(&self, records: &[&Record]) -> Result<Stop> {
         Ok(match self.goal.point() {
-            Point::End => Stop::Never,
+            Point::End | Point::Reachable => Stop::Never,
             Point::Backup => Stop::Before(self.goal.finish()),
             Point::Lsn(lsn) => Stop::BehindTheFirstFrom(*lsn),
             Point::Time(until) => {

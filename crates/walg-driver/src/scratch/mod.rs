@@ -30,6 +30,7 @@ mod followed;
 mod held;
 mod image;
 mod inspect;
+mod libraries;
 mod programs;
 mod psql;
 mod questions;

@@ -14,6 +14,8 @@ const MAX_NAME: usize = 63;
 pub enum Point {
     /// The end of the archive.
     End,
+    /// As far as the archive leads, which may be up to a hole: what lies behind that is told, and no reason not to try.
+    Reachable,
     /// The end of the backup: the first point at which it is consistent.
     Backup,
     /// The last commit up to this time.
@@ -28,6 +30,7 @@ impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::End => f.write_str("the end of the archive"),
+            Self::Reachable => f.write_str("where the archive leads to"),
             Self::Backup => f.write_str("the end of the backup"),
             Self::Time(time) => write!(f, "the time {}", time.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
             Self::Lsn(lsn) => write!(f, "{lsn}"),
@@ -127,7 +130,7 @@ impl Goal {
         let end = match self.point {
             Point::Backup => Lsn(self.finish.0.saturating_add(self.size.bytes())),
             Point::Lsn(lsn) => Lsn(lsn.0.saturating_add(self.size.bytes())),
-            Point::End | Point::Time(_) | Point::Name(_) => self.reach.end,
+            Point::End | Point::Reachable | Point::Time(_) | Point::Name(_) => self.reach.end,
         };
         MirrorWal::Until { timeline: self.reach.timeline, end: end.min(self.reach.end) }
     }
@@ -137,7 +140,9 @@ impl Goal {
     pub fn least(&self) -> Lsn {
         match self.point {
             // Where within its last segment the WAL ends, only its records say.
-            Point::End => self.size.start(self.size.before(self.reach.end)).max(self.finish),
+            Point::End | Point::Reachable => {
+                self.size.start(self.size.before(self.reach.end)).max(self.finish)
+            }
             Point::Lsn(lsn) => lsn,
             Point::Backup | Point::Time(_) | Point::Name(_) => self.finish,
         }
@@ -147,7 +152,7 @@ impl Goal {
     pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
         let mut settings = vec![("recovery_target_timeline", self.reach.timeline.0.to_string())];
         let point = match &self.point {
-            Point::End => None,
+            Point::End | Point::Reachable => None,
             Point::Backup => Some(("recovery_target", "immediate".to_owned())),
             Point::Time(time) => {
                 Some(("recovery_target_time", time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string()))
@@ -187,7 +192,18 @@ impl Goal {
                     archived.to_rfc3339()
                 ))
             }
-            Point::Backup | Point::Lsn(_) | Point::Name(_) => None,
+            Point::Reachable | Point::Backup | Point::Lsn(_) | Point::Name(_) => None,
+        }
+    }
+
+    /// What of the archive cannot be reached from the backup.
+    pub(super) fn beyond(&self) -> Option<String> {
+        match self.reach.stop {
+            Stop::Newest => None,
+            Stop::Hole { missing, beyond } => Some(format!(
+                "{missing} is missing in the archive: replayed up to {}, and the {beyond} segments behind the hole cannot be reached from this backup",
+                self.reach.end
+            )),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::decoded;
 use super::held::{Held, Left};
 use super::image::FoundImage;
 use super::inspect::make_ready;
+use super::libraries;
 use super::psql::Psql;
 use super::questions::{self, Identity, Said};
 use super::report::ScratchReport;
@@ -127,7 +128,7 @@ impl<'a> Attempt<'a> {
             has_own_network: false,
             tables: Vec::new(),
             log: None,
-            notes: Vec::new(),
+            notes: plan.goal.beyond().into_iter().collect(),
         };
         if !self.hold(&mut report)? {
             return Ok(report);
@@ -264,9 +265,23 @@ impl<'a> Attempt<'a> {
         Ok(Some(dir))
     }
 
-    /// The libraries that are installed, of those that are needed.
+    /// The libraries that are installed, of those that are needed, and of those that the copy's own settings name the harmless
+    /// ones.
     fn preload(&self, runner: &Runner<'_>, report: &mut ScratchReport) -> Result<Vec<String>> {
-        if self.request.preload.is_empty() {
+        let (harmless, others): (Vec<_>, Vec<_>) = libraries::configured(&self.room.data())?
+            .into_iter()
+            .partition(|name| libraries::is_harmless(name));
+        if !others.is_empty() {
+            report.notes.push(format!(
+                "not loaded, because they may start workers or need what is not here: {}",
+                others.join(", ")
+            ));
+        }
+        let mut wanted = self.request.preload.to_vec();
+        wanted.extend(harmless);
+        wanted.sort();
+        wanted.dedup();
+        if wanted.is_empty() {
             return Ok(Vec::new());
         }
         let program = self.plan.programs.path("pg_config");
@@ -274,7 +289,7 @@ impl<'a> Attempt<'a> {
         let dir = asked
             .map_or_else(|| self.plan.programs.dir().join("../lib"), |said| PathBuf::from(said.out.trim()));
         let mut installed = Vec::new();
-        for name in self.request.preload {
+        for name in &wanted {
             let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
             if is_name && runner.has_file(&dir.join(format!("{name}.so")))? {
                 installed.push(name.clone());

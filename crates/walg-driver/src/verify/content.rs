@@ -3,10 +3,10 @@ use super::digested::Digested;
 use super::fingerprint::{Fingerprint, ObjectDigest};
 use super::key;
 use super::tar;
-use crate::bucket::{Backup, Bucket, Names, Root, lists_of};
+use crate::bucket::{Backup, Bucket, Lists, Root, lists_of};
 use crate::codec::{Cipher, Compression};
 use crate::several::several;
-use crate::wal::{Expected, Pages, SegmentName, check_pages};
+use crate::wal::{BadSegment, Expected, SegmentName, check_first_page, check_pages};
 use crate::{Error, Result};
 use backup_contract::{CheckResult, Checksum, SnapshotId};
 use backup_store::{Clock, Key, Store};
@@ -186,13 +186,17 @@ impl ContentCheck<'_> {
     fn tars(&self, backup: &Backup) -> Result<Tars> {
         let mut tars = Tars::default();
         let lists = match self.lists(backup, &mut tars.digests) {
-            Ok(lists) => lists,
+            Ok(lists) => lists.unwrap_or_default(),
             Err(Fault::Wrong(why)) => {
                 tars.faults.push(why);
-                None
+                Lists::default()
             }
             Err(Fault::Failed(error)) => return Err(error),
         };
+        let corrupt = lists.corrupt.iter();
+        tars.faults.extend(
+            corrupt.map(|path| format!("'{path}' had corrupt pages when it was pushed, its engine says")),
+        );
         let read = several(&backup.parts, self.threads, |part, _| self.tar(&backup.id, &part.name))?;
         for (part, (contents, digest)) in backup.parts.iter().zip(read) {
             tars.digests.extend(digest.map(|digest| (digest.key.clone(), digest)));
@@ -207,7 +211,7 @@ impl ContentCheck<'_> {
                     continue;
                 }
             };
-            let listed = lists.iter().flatten().find(|(name, _)| part.is_listed_as(name));
+            let listed = lists.tars.iter().find(|(name, _)| part.is_listed_as(name));
             if let Some((_, names)) = listed.filter(|(_, names)| *names != contents.names) {
                 let (has, of) = (contents.names.count, names.count);
                 let why = if has == of { "other files than" } else { "not the files of" };
@@ -225,7 +229,7 @@ impl ContentCheck<'_> {
         &self,
         backup: &Backup,
         digests: &mut BTreeMap<Key, ObjectDigest>,
-    ) -> std::result::Result<Option<Vec<(String, Names)>>, Fault> {
+    ) -> std::result::Result<Option<Lists>, Fault> {
         if !backup.has_files_metadata() {
             return Ok(None);
         }
@@ -263,28 +267,60 @@ impl ContentCheck<'_> {
         Ok((contents, Some(stored.finish()?)))
     }
 
+    /// Whether the WAL that a backup needs begins, segment by segment, as that of its own cluster: the names do not say of which
+    /// it is, and an older cluster may have left the same ones in the bucket. Reads the first page of each.
+    ///
+    /// # Errors
+    /// [`Error::Store`]
+    pub fn first_pages(&self, backup: &Backup) -> Result<CheckResult> {
+        let said = "each segment from start to finish begins as one of this cluster".into();
+        self.asked("wal", said, || {
+            self.segments(backup, |plain, expected| check_first_page(plain, expected))
+                .map(|(_, faults)| faults)
+        })
+    }
+
     /// What is wrong with the WAL from a backup's start to its finish.
     fn wal(&self, backup: &Backup, segments: &mut Vec<SegmentDigest>) -> Result<Vec<String>> {
+        let (digests, faults) = self.segments(backup, |plain, expected| {
+            let mut hashed = Hashed { inner: plain, hash: Sha256::new() };
+            check_pages(&mut hashed, expected)?;
+            Ok(SegmentDigest { name: expected.name, sha256: hashed.hash.finalize().into() })
+        })?;
+        *segments = digests;
+        Ok(faults)
+    }
+
+    /// Reads the segments from a backup's start to its finish; what is wrong with those that cannot be read so.
+    fn segments<T>(
+        &self,
+        backup: &Backup,
+        read: impl Fn(&mut dyn Read, Expected<'_>) -> std::result::Result<T, BadSegment>,
+    ) -> Result<(Vec<T>, Vec<String>)> {
         let Some(((start, finish), timeline)) = backup.span().zip(backup.timeline) else {
-            return Ok(vec!["where it began is not known".into()]);
+            return Ok((Vec::new(), vec!["where it began is not known".into()]));
         };
         let system_identifier = backup.sentinel.as_ref().and_then(|sentinel| sentinel.system_identifier);
-        let mut faults = Vec::new();
+        let (mut found, mut faults) = (Vec::new(), Vec::new());
         let Some((history, names)) = self.bucket.archive.needed(timeline, start, finish) else {
-            return Ok(vec!["some of it is not in the archive".into()]);
+            return Ok((found, vec!["some of it is not in the archive".into()]));
         };
         let size = self.bucket.archive.segment_size();
         for name in names {
-            match self.segment(Expected { name, size, history, system_identifier }) {
-                Ok(digest) => segments.push(digest),
+            match self.segment(Expected { name, size, history, system_identifier }, &read) {
+                Ok(one) => found.push(one),
                 Err(Fault::Wrong(why)) => faults.push(format!("{name}: {why}")),
                 Err(Fault::Failed(error)) => return Err(error),
             }
         }
-        Ok(faults)
+        Ok((found, faults))
     }
 
-    fn segment(&self, expected: Expected<'_>) -> std::result::Result<SegmentDigest, Fault> {
+    fn segment<T>(
+        &self,
+        expected: Expected<'_>,
+        read: impl Fn(&mut dyn Read, Expected<'_>) -> std::result::Result<T, BadSegment>,
+    ) -> std::result::Result<T, Fault> {
         for compression in Compression::ALL {
             let object = format!("{}{}", expected.name, compression.ending());
             let key = self.root.wal(&object).map_err(Error::from)?;
@@ -293,14 +329,11 @@ impl ContentCheck<'_> {
                 Err(Fault::Wrong(_)) => continue,
                 Err(failed) => return Err(failed),
             };
-            let plain = self.cipher.open(compression, stored).map_err(fault_of)?;
-            let mut hashed = Hashed { inner: plain, hash: Sha256::new() };
-            let checked: std::result::Result<Pages, _> = check_pages(&mut hashed, expected);
-            return match checked {
-                Ok(_) => Ok(SegmentDigest { name: expected.name, sha256: hashed.hash.finalize().into() }),
-                Err(crate::wal::BadSegment::Read(e)) => Err(fault_of(e)),
-                Err(bad) => Err(Fault::Wrong(bad.to_string())),
-            };
+            let mut plain = self.cipher.open(compression, stored).map_err(fault_of)?;
+            return read(&mut plain, expected).map_err(|bad| match bad {
+                BadSegment::Read(e) => fault_of(e),
+                bad => Fault::Wrong(bad.to_string()),
+            });
         }
         Err(Fault::Wrong("it is not there".into()))
     }

@@ -15,7 +15,7 @@ pub use archive::{Archive, ArchiveBuilder, Hole, Run};
 pub use history::{Ancestor, BadHistory, History};
 pub use lsn::{Lsn, NotAnLsn, Timeline};
 pub use object::WalObject;
-pub use pages::{BadSegment, Expected, Pages, check_pages, read_pages};
+pub use pages::{BadSegment, Expected, Pages, check_first_page, check_pages, read_pages};
 pub use reach::{Reach, Stop};
 pub use records::{Does, Record, Records};
 pub use segment::{NotASegment, SegmentName, SegmentSize};

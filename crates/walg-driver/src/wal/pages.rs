@@ -102,7 +102,24 @@ pub fn check_pages(content: impl Read, expected: Expected<'_>) -> Result<Pages, 
     read_pages(content, expected, |_, _| ())
 }
 
-/// The same, and hands on every page that is not empty, with its place, once its header was found to be right.
+/// Holds the first page of a segment against what the segment should be; says of which cluster it is.
+///
+/// # Errors
+/// [`BadSegment`]
+pub fn check_first_page(mut content: impl Read, expected: Expected<'_>) -> Result<u64, BadSegment> {
+    let number = expected.size.number(expected.name).ok_or(BadSegment::Name)?;
+    let start = expected.size.start(number);
+    let mut page = vec![0; PAGE];
+    let read = fill(&mut content, &mut page)?;
+    if read < PAGE {
+        return Err(BadSegment::Length { expected: expected.size.bytes(), found: read as u64 });
+    }
+    let header = Header::of(&page).ok_or(BadSegment::Magic { at: start })?;
+    header.check(start, &expected)?;
+    header.check_first(&expected)
+}
+
+/// The same as [`check_pages`], and hands on every page that is not empty, with its place, once its header was found to be right.
 ///
 /// # Errors
 /// [`BadSegment`]

@@ -52,6 +52,8 @@ pub(crate) fn chains() {
         ("sodium", 2, Point::End, AT_THE_END, true),
         // A later link of a chain of which another link cannot be restored.
         ("wal-hole", 2, Point::End, AT_THE_END, true),
+        // Up to the hole.
+        ("wal-hole", 0, Point::Reachable, IN_THE_SECOND, false),
     ] {
         let stage = Stage::new(fixture, index, Target::new(point.clone())).expecting(orders, after);
         let report = stage.verify(&Walrus { fixture }).unwrap();

@@ -1,4 +1,4 @@
-use super::prove::{AT_ONCE, told};
+use super::prove::{AT_ONCE, told_step};
 use super::rehearse::{LIMITS, readable_key, server_user, unpacker};
 use crate::args::ExtractArgs;
 use crate::report::{message_of, row, shell_word};
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use walg_driver::bucket::Backup;
 use walg_driver::mirror::free_bytes;
 use walg_driver::process::User;
-use walg_driver::scratch::{ExtractRequest, Extracted, Point, Restore, Step, Target};
+use walg_driver::scratch::{ExtractRequest, Extracted, Point, Restore, Target};
 
 /// Unpacks a backup of an app's database into a new or empty directory, ready to be started. Needs no evidence; where there
 /// is some, other bytes than those that it is about are refused.
@@ -105,9 +105,7 @@ impl One<'_> {
                     threads: AT_ONCE,
                     free: &free_bytes,
                     clock: &*session.world.clock,
-                    watch: &|step| {
-                        told(meter, if let Step::Fetching { bytes, .. } = step { bytes } else { 0 })
-                    },
+                    watch: &|step| told_step(meter, step),
                 },
                 into: &args.into,
                 limits: LIMITS,
@@ -153,7 +151,7 @@ fn newest_before<'a>(shelf: &'a AppShelf, target: &Target) -> Option<&'a Snapsho
 /// A point in the words of `--until`.
 fn said(point: &Point) -> String {
     match point {
-        Point::End => "end".to_owned(),
+        Point::End | Point::Reachable => "end".to_owned(),
         Point::Backup => "backup".to_owned(),
         Point::Time(time) => time.to_rfc3339_opts(SecondsFormat::AutoSi, true),
         Point::Lsn(lsn) => format!("lsn:{lsn}"),
@@ -228,6 +226,13 @@ fn text(snapshot: &Snapshot, view: &ExtractRow, server: &ExtractedServerRow, unt
         server.run_as.as_ref().map_or_else(String::new, |name| format!("sudo -u {} ", shell_word(name)));
     let _ = writeln!(text, "start it: {sudo}{}", words.join(" "));
     text += "it may answer before it has recovered: 'select pg_is_in_recovery()' is false once it has\n";
+    if *until == Point::End {
+        let _ = writeln!(
+            text,
+            "what the server that is lost had not archived yet lies in its own pg_wal alone: segments copied from there into {}/pg_wal before the start bring its last commits back",
+            view.into,
+        );
+    }
     text += "it archives nothing: give it an archive of its own before 'archive_mode' is set to on\n";
     text
 }

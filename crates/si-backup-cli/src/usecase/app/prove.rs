@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use walg_driver::bucket::{Backup, Bucket};
+use walg_driver::scratch::Step;
 use walg_driver::verify::{ContentCheck, Fingerprint, SegmentDigest};
 
 /// How many objects are read at once.
@@ -102,6 +103,29 @@ impl<'a> Prover<'a> {
         })
     }
 
+    /// Whether the WAL of a backup is that of its own cluster, where it can be read here.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(super) fn wal_is_its_own(&self, backup: &Backup) -> Result<Option<CheckResult>, CliError> {
+        if !self.bucket.cipher.is_readable() {
+            return Ok(None);
+        }
+        Ok(Some(self.content(&|_| ControlFlow::Continue(())).first_pages(backup)?))
+    }
+
+    fn content<'c>(&'c self, read: &'c (dyn Fn(u64) -> ControlFlow<()> + Sync)) -> ContentCheck<'c> {
+        ContentCheck {
+            store: &*self.bucket.store,
+            root: &self.bucket.root,
+            cipher: &self.bucket.cipher,
+            bucket: self.catalogue,
+            clock: &*self.session.world.clock,
+            threads: AT_ONCE,
+            read,
+        }
+    }
+
     /// Reads everything that a restore of a backup needs, and decodes it. Returns by what it is recognised.
     fn open(
         &mut self,
@@ -111,15 +135,7 @@ impl<'a> Prover<'a> {
     ) -> Result<Option<Checksum>, CliError> {
         let clock = &*self.session.world.clock;
         let read = |bytes| told(meter, bytes);
-        let content = ContentCheck {
-            store: &*self.bucket.store,
-            root: &self.bucket.root,
-            cipher: &self.bucket.cipher,
-            bucket: self.catalogue,
-            clock,
-            threads: AT_ONCE,
-            read: &read,
-        };
+        let content = self.content(&read);
         let began = clock.monotonic();
         if let Some(shut) = content.shut(backup)? {
             // What these bytes are says their fingerprint; what they hold, nobody can say here.
@@ -233,6 +249,13 @@ fn changed(what: &str, now: &Checksum, recorded: &Checksum) -> String {
 pub(super) fn told(meter: &Meter<'_>, bytes: u64) -> ControlFlow<()> {
     meter.advanced(bytes);
     if meter.stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// Tells a meter of a step of a restore, and asks it whether to go on.
+pub(super) fn told_step(meter: &Meter<'_>, step: Step) -> ControlFlow<()> {
+    let Step::Fetching { bytes, of } = step else { return told(meter, 0) };
+    meter.expects(of);
+    told(meter, bytes)
 }
 
 /// Whether everything is there that a restore needs, as the catalogue has it.

@@ -1,4 +1,4 @@
-use super::prove::{AT_ONCE, Accused, Proved, told};
+use super::prove::{AT_ONCE, Accused, Proved, told_step};
 use super::tables;
 use crate::app::{containers, server, wal_get};
 use crate::report::message_of;
@@ -22,7 +22,7 @@ use walg_driver::process::{Limits as ChildLimits, User, Variables, Watch};
 use walg_driver::runner::Control;
 use walg_driver::scratch::{
     AppCheck, Docker, Image, Limits, Network, Point, Restore, RestoreCommand, ScratchReport, ScratchRequest,
-    Step, Target, verify_by_restore,
+    Target, verify_by_restore,
 };
 use walg_driver::verify::Fingerprint;
 
@@ -74,14 +74,14 @@ pub(super) fn rehearse(
             bucket: &shelf.bucket,
             backup: &snapshot.id,
             recorded: known,
-            target: &Target::new(Point::End),
+            target: &Target::new(Point::Reachable),
             engine: &unpacker,
             server_dirs: &place.server_dirs,
             user: place.user.as_ref(),
             threads: AT_ONCE,
             free: &free_bytes,
             clock,
-            watch: &|step| told(meter, if let Step::Fetching { bytes, .. } = step { bytes } else { 0 }),
+            watch: &|step| told_step(meter, step),
         },
         mirror: &place.objects(),
         place: &place.scratch,
@@ -115,7 +115,7 @@ pub(super) fn rehearse(
     let checks = report.checks.clone();
     let fewer = tables::since_last(shelf, &report.tables);
     let passed = checks.iter().all(|check| check.ok);
-    let loss = report.data_loss(finished_at).and_then(|loss| u64::try_from(loss.num_seconds()).ok());
+    let loss = report.data_loss(started_at).and_then(|loss| u64::try_from(loss.num_seconds()).ok());
     Ok(Rehearsed {
         measured: Measured {
             recovery_seconds: passed.then(|| millis(took).div_ceil(1000)),
@@ -151,7 +151,7 @@ pub(super) fn unpacker<'a>(
     interrupted: &'a (dyn Fn() -> bool + Sync),
 ) -> Unpacker<'a> {
     let watch = Watch::none().interrupted(interrupted);
-    let limits = ChildLimits::default().stall(LIMITS.reading);
+    let limits = ChildLimits::default().total(LIMITS.reading);
     let control = Control { limits, watch, clock: &*session.world.clock };
     let keys = match key {
         BucketKey::Sodium(bytes) => Variables::new()

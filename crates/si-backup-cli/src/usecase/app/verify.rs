@@ -34,12 +34,18 @@ pub(in crate::usecase) fn verify(
         origin,
         prover: Prover::new(session, &bucket, &shelf),
     };
-    let (mut rows, mut text, mut failure) = (Vec::new(), String::new(), None);
+    let (mut rows, mut text, mut failure, mut hindered) = (Vec::new(), String::new(), None, None);
     for snapshot in chosen {
         let (proved, times, evidence) = match one.verify(snapshot, args.level) {
-            // One that cannot be looked at must not keep the others from being proved.
+            // One that cannot be looked at must not keep the others from being proved, and is not called a failure either.
             Err(error) if args.all && error.code() != "interrupted" => {
-                (one.unsigned(args.level, message_of(&error)), (None, None), None)
+                session.warn(format!(
+                    "{} could not be verified: {}",
+                    reference(snapshot),
+                    message_of(&error)
+                ));
+                hindered.get_or_insert(error);
+                continue;
             }
             verified => verified?,
         };
@@ -56,11 +62,12 @@ pub(in crate::usecase) fn verify(
             ..row_of(session, snapshot, verification, evidence)
         }));
     }
-    if rows.is_empty() {
+    if rows.is_empty() && hindered.is_none() {
         text += "there is no backup to verify\n";
     }
     let report = Report::new("backup verify", rows, text);
-    Ok(match failure {
+    // A backup that is known to be bad counts for more than one of which nothing is known.
+    Ok(match failure.or(hindered) {
         Some(error) => report.with_error(error),
         None => report,
     })

@@ -17,12 +17,12 @@ use restore_guard::{ActOutcome, Action, OriginId};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use told::{dry_run, failed, tell};
 use walg_driver::bucket::{Bucket, ProblemCode};
 use walg_driver::engine::{Call, NotPushed, Ordered, Push, PushMark, Pushed};
-use walg_driver::process::{Status as Ending, Watch};
+use walg_driver::process::{Status as Ending, Watch, beside};
 use walg_driver::runner::Control;
 
 /// How long the WAL of a backup is waited for. The server hands the last segment over when the backup stops; what has not
@@ -31,7 +31,7 @@ const WAL_WAIT: Duration = Duration::from_mins(2);
 /// After how long the bucket is looked at again meanwhile: at first, and at most.
 const WAL_LOOK: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 /// How often a push's objects are counted at most, to know whether it goes on.
-const COUNT_EVERY: Duration = Duration::from_secs(20);
+const COUNT_EVERY: Duration = Duration::from_secs(5);
 /// What an env file may have engines note in a sentinel.
 const NOTED: &str = "WALG_SENTINEL_USER_DATA";
 
@@ -120,12 +120,17 @@ impl Run<'_> {
         if plan.delta_of.is_some() && plan.archives {
             self.hand_over_wal()?;
         }
+        if !plan.has_checkpoint {
+            // Promoted a moment ago. An engine names the backup by the timeline of the last checkpoint.
+            reins.within(ANSWER, |control| self.server.checkpoint(control))?;
+        }
         let (mark, before) = (PushMark::new()?, ids(&backups.bucket));
         let noted = self.environment.plain(NOTED);
         // What is no JSON there is text to an engine.
         let noted = noted.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
         reins.go_on()?;
-        let (ending, said) = self.push(push.user_data(mark.among(noted)))?;
+        let expected = plan.expected_bytes(&backups);
+        let (ending, said) = self.push(push.user_data(mark.among(noted)), expected)?;
         // Whatever came of it, nobody wants it any more, or it came too late.
         reins.go_on()?;
         // What the engine ended with proves nothing: the bucket does.
@@ -146,9 +151,13 @@ impl Run<'_> {
         let total = reader.bytes(backup, Level::Checksum);
         let must_stop = || reins.must_stop();
         let (mode, interrupts) = (session.progress(), &session.world.interrupts);
-        let proved = metered(mode, "reading back", total, interrupts, Some(&must_stop), |meter| {
+        let mut proved = metered(mode, "reading back", total, interrupts, Some(&must_stop), |meter| {
             reader.prove(backup, Level::Checksum, meter)
         })?;
+        // That WAL of these names is there does not make it this server's.
+        if proved.verification.failure().is_none() {
+            proved.verification.checks.extend(reader.wal_is_its_own(backup)?);
+        }
         let about = (&snapshot, backup);
         let evidence = write_evidence(session, self.control, origin, about, &proved, Measured::default())?;
         let due = self.due(&backups);
@@ -178,26 +187,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Has the engine push; how it ended, and the last that it said.
-    fn push(&self, push: Push) -> Result<(Ending, String), CliError> {
+    /// Has the engine push `expected` bytes or so, none where nobody can say; how it ended, and the last that it said.
+    fn push(&self, push: Push, expected: u64) -> Result<(Ending, String), CliError> {
         let clock = &*self.session.world.clock;
         let reins = &self.reins;
         let interrupted = || reins.is_called_off();
         let store = &*self.bucket.store;
-        let counted = Mutex::new((None::<Duration>, 0_u64));
-        let progress = || {
-            let Ok(mut counted) = counted.lock() else { return 0 };
-            let now = clock.monotonic();
-            if counted.0.is_none_or(|last| now.saturating_sub(last) >= COUNT_EVERY) {
-                // What cannot be counted now is counted the next time.
-                *counted = (Some(now), stored_bytes(store).unwrap_or(counted.1));
-            }
-            counted.1
-        };
-        let watch = Watch::none().interrupted(&interrupted).progress(&progress);
-        let control = Control { limits: reins.limits(), watch, clock };
         let job = self.server.engine.job(&Call::Push(push));
-        let ended = self.server.runner.run(&job, &control)?;
+        let (mode, interrupts) = (self.session.progress(), &self.session.world.interrupts);
+        let ended = metered(mode, "pushing, about", expected, interrupts, None, |meter| {
+            let before = AtomicU64::new(u64::MAX);
+            let look = || {
+                let stored = stored_bytes(store)?;
+                let before = before.fetch_min(stored, Ordering::Relaxed).min(stored);
+                meter.stands_at(stored - before);
+                Some(stored)
+            };
+            beside(clock, COUNT_EVERY, &look, |stored| {
+                let watch = Watch::none().interrupted(&interrupted).progress(stored);
+                self.server.runner.run(&job, &Control { limits: reins.limits(), watch, clock })
+            })
+        })?;
         Ok((ended.status, ended.stderr.last_lines(6)))
     }
 

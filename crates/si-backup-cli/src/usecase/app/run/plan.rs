@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub(super) timeline: Timeline,
     /// Whether the server archives its WAL itself.
     pub(super) archives: bool,
+    /// Whether the server has written a checkpoint on its timeline.
+    pub(super) has_checkpoint: bool,
     /// What is not as it should be, and no reason to leave the backup.
     pub(super) findings: Vec<Finding>,
 }
@@ -86,8 +88,15 @@ impl Plan {
             system_identifier: answers.system_identifier,
             timeline: answers.timeline,
             archives,
+            has_checkpoint: answers.has_checkpoint,
             findings,
         })
+    }
+
+    /// What it may come to in the bucket: what the newest of its kind did; 0 where there is none.
+    pub(super) fn expected_bytes(&self, backups: &AppShelf) -> u64 {
+        let alike = backups.snapshots().iter().rev().find(|snapshot| snapshot.kind == self.kind());
+        alike.map_or(0, |snapshot| snapshot.bytes)
     }
 
     pub(super) const fn kind(&self) -> SnapshotKind {

@@ -2,6 +2,7 @@ use super::Made;
 use super::plan::Plan;
 use crate::report::{finding_lines, message_of, row};
 use crate::shelf::reference;
+use crate::usecase::prove::Verification;
 use crate::usecase::run::{blank, note_event};
 use crate::view::{self, FindingRow, RunRow, Status, VerifiedRow};
 use crate::{AppShelf, CliError, Mode, Report, Session};
@@ -92,7 +93,7 @@ pub(super) fn tell(
         checksum: made.proved.checksum,
         kind: snapshot.kind,
         bytes: snapshot.bytes,
-        restorable: snapshot.restorable(),
+        restorable: snapshot.restorable() && !lacks_its_wal(verification),
         verified: passed.then(|| VerifiedRow::from((verification.level, verification.finished_at))),
         evidence: made.evidence.clone(),
         service: made.service.clone().unwrap_or_default(),
@@ -116,6 +117,11 @@ pub(super) fn tell(
     }
     let proved = format!("proved at level '{}' by reading it back\n", verification.level);
     Ok(Report { text: report.text.clone() + &proved, ..report })
+}
+
+/// Whether what lies where its WAL should be is something else.
+fn lacks_its_wal(verification: &Verification) -> bool {
+    verification.checks.iter().any(|check| check.name == "wal" && !check.ok)
 }
 
 /// The same for one that came to nothing.
