@@ -362,7 +362,7 @@ mod tests {
         let nothing = ServerFacts { name: "service db".into(), ..ServerFacts::default() };
         let checked = nothing.check();
         assert!(checked.findings.is_empty());
-        assert_eq!(checked.unjudged.len(), 5, "{checked:?}");
+        assert_eq!(checked.unjudged.len(), 6, "{checked:?}");
         let foreign = {
             let mut facts = sound();
             facts.archive_command = Some("/opt/archive.sh %p".into());

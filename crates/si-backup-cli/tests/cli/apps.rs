@@ -350,3 +350,22 @@ fn a_bucket_in_s3_says_the_same() {
     same(&["verify", "--app", "shop", "--all", "--level", "content"], 12);
     same(&["list", "--app", "shop"], 0);
 }
+
+/// The names of WAL do not say of which cluster they are.
+#[test]
+fn a_bucket_of_two_clusters_is_told() {
+    let (host, bucket) = with_bucket("plain");
+    let from = fixture("wal-hole");
+    let other = "base_000000010000000000000009_D_000000010000000000000006";
+    let base = "basebackups_005";
+    copy(&from.join(base).join(other), &bucket.join(base).join(other));
+    let sentinel = format!("{base}/{other}_backup_stop_sentinel.json");
+    fs::copy(from.join(&sentinel), bucket.join(&sentinel)).unwrap();
+    let rows = host.json(["doctor"]).expect(10).data();
+    let found = rows.iter().find(|row| row["code"] == "bucket-several-clusters");
+    assert_eq!(found.unwrap()["severity"], "error", "{rows:#?}");
+    // Its own are what they were.
+    let listed = host.json(["list", "--app", "shop"]).expect(0).data();
+    let own = listed.iter().filter(|row| row["id"] != other);
+    assert!(own.clone().count() == 3 && own.clone().all(|row| row["restorable"] == true), "{listed:#?}");
+}

@@ -364,7 +364,7 @@ fn the_directory_of_another_server_is_not_read_for_it() {
 }
 
 /// The engine that is linked in, as a program of another name that may do more or less than it is told.
-fn engine_that(database: &Database, before: &str, after: &str) {
+pub(crate) fn engine_that(database: &Database, before: &str, after: &str) {
     let engine = database.path("si-backup");
     database.replace_engine(&format!("{before}\n{} engine -- \"$@\" || exit $?\n{after}", engine.display()));
 }

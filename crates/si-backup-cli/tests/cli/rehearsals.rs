@@ -1,5 +1,6 @@
 //! Restores that are tried: what keeps them from it, what they are given, and what is signed of them.
 
+use crate::databases::engine_that;
 use crate::harness::{tree, wait_for};
 use crate::postgres::Database;
 use si_backup_tests::servers::{BucketKind, Fault, Proxy, REGION, VersityGw};
@@ -327,4 +328,36 @@ fn a_store_that_fails_meanwhile_says_nothing_of_the_backup() {
         assert!(listed[0]["failed"].is_null(), "{part}: {:#}", listed[0]);
     }
     assert_eq!(verify().expect(0).row()["outcome"], "passed");
+}
+
+/// A delta that left a block out: by itself the older one is sound, and its checksum is right.
+#[test]
+fn a_stale_block_of_a_delta_is_found() {
+    let Some(database) = Database::in_a_directory() else { return };
+    database.sql("create table parts (id int primary key)");
+    database.sql("insert into parts select generate_series(1, 1000)");
+    database.sql("checkpoint");
+    database.json(&["run", "--app", "shop"]).expect(0);
+    let index = database.sql("select pg_relation_filepath('parts_pkey')");
+    let before = database.path("before");
+    fs::copy(database.data().join(&index), &before).unwrap();
+    fs::set_permissions(&before, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    // It goes into the first leaf, which is block 1.
+    database.sql("insert into parts values (0)");
+    assert_eq!(database.json(&["run", "--app", "shop"]).expect(0).row()["kind"], "delta");
+    database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(0);
+    let stale = format!(
+        "[ \"$1\" != backup-fetch ] || dd if={} of=\"$2/{index}\" bs=8192 skip=1 seek=1 count=1 conv=notrunc 2>&1",
+        before.display()
+    );
+    engine_that(&database, "", &stale);
+    let row = database.json(&["verify", "--app", "shop", "--level", "restore"]).expect(12).row();
+    let check = |name: &str| {
+        let checks = row["checks"].as_array().unwrap();
+        checks.iter().find(|check| check["name"] == name).unwrap().clone()
+    };
+    let amcheck = check("amcheck");
+    assert_eq!(amcheck["ok"], false, "{row:#}");
+    assert!(amcheck["detail"].as_str().unwrap().contains("parts"), "{amcheck:#}");
+    assert_eq!(check("data-checksums")["ok"], true, "{row:#}");
 }

@@ -28,6 +28,8 @@ pub(super) struct Way<'a> {
 pub(super) struct Followed {
     records: Records,
     seen: Vec<Record>,
+    /// The SHA-256 of the segment, where the backup itself needs it.
+    pub(super) sha256: Option<[u8; 32]>,
 }
 
 impl<'a> Way<'a> {
@@ -43,7 +45,7 @@ impl<'a> Way<'a> {
         expected: Expected<'_>,
     ) -> std::result::Result<Followed, BadSegment> {
         let mut followed = Followed::default();
-        let Followed { records, seen } = &mut followed;
+        let Followed { records, seen, .. } = &mut followed;
         read_pages(content, expected, |at, page| {
             records.page(at, page, &mut |record| self.keep(seen, record));
         })?;

@@ -8,7 +8,8 @@ use crate::bucket::{Backup, Root};
 use crate::codec::{Cipher, Compression};
 use crate::mirror::{Mirror, MirrorWal};
 use crate::several::several;
-use crate::verify::{key, tar};
+use crate::verify::hashed::Hashed;
+use crate::verify::{SegmentDigest, key, tar};
 use crate::wal::{Archive, BadSegment, Expected, History, SegmentName};
 use crate::wal_get::Copied;
 use crate::{Error, Result};
@@ -99,9 +100,9 @@ impl Held<'_> {
         }))
     }
 
-    /// Whether each segment that the replay asks for decodes, page by page, as what its name says. A restore command that
-    /// finds one damaged aborts the recovery, which then tells nothing of the backup. What was decoded of the first of them is
-    /// left for the server, so that nothing is decoded twice.
+    /// Whether each segment that the replay asks for decodes, page by page, as what its name says, and the digests of those
+    /// that the backup itself needs. A restore command that finds one damaged aborts the recovery, which then tells nothing of
+    /// the backup. What was decoded of the first of them is left for the server, so that nothing is decoded twice.
     ///
     /// # Errors
     /// What the records of sound WAL hold that must not be replayed here, and a target that is not among them.
@@ -111,16 +112,20 @@ impl Held<'_> {
         goal: &Goal,
         archive: &Archive,
         left: Left<'_>,
-    ) -> Result<Said> {
+    ) -> Result<(Said, Vec<SegmentDigest>)> {
         let names = asked_for(backup, goal, archive)?;
         let size = archive.segment_size();
         let way = Way::new(backup, goal)?;
         let found = self.followed((backup, &way), &names, archive, left)?;
         let (mut followed, mut faults): (Vec<Followed>, Vec<(SegmentName, String)>) =
             (Vec::new(), Vec::new());
+        let mut digests = Vec::new();
         for (name, one) in names.iter().zip(found) {
             match one {
-                Ok(one) => followed.push(one),
+                Ok(one) => {
+                    digests.extend(one.sha256.map(|sha256| SegmentDigest { name: *name, sha256 }));
+                    followed.push(one);
+                }
                 Err(why) => faults.push((*name, why)),
             }
         }
@@ -140,7 +145,7 @@ impl Held<'_> {
                 size.start(number)
             );
         }
-        Ok(said)
+        Ok((said, digests))
     }
 
     /// What each of these segments holds, or what is wrong with it; in their order.
@@ -154,13 +159,17 @@ impl Held<'_> {
         let system_identifier = backup.sentinel.as_ref().and_then(|sentinel| sentinel.system_identifier);
         let store = self.mirror.store()?;
         let numbered: Vec<_> = names.iter().enumerate().collect();
+        let finish = backup.span().map(|(_, finish)| finish);
         several(&numbered, self.threads, |(at, name), _| {
             self.go_on()?;
             let first = History::of_first(name.timeline);
             let history = archive.history(name.timeline).unwrap_or(&first);
             let expected =
                 Expected { name: **name, size: archive.segment_size(), history, system_identifier };
-            self.segment(&store, expected, way, (*at < left.first).then_some(left.dir))
+            let is_own = finish.is_some_and(|finish| {
+                expected.size.number(**name).is_some_and(|number| number <= expected.size.before(finish))
+            });
+            self.segment(&store, (expected, is_own), way, (*at < left.first).then_some(left.dir))
         })
     }
 
@@ -168,7 +177,7 @@ impl Held<'_> {
     fn segment(
         &self,
         store: &DirStore,
-        expected: Expected<'_>,
+        (expected, is_own): (Expected<'_>, bool),
         way: &Way<'_>,
         left: Option<&Path>,
     ) -> Result<std::result::Result<Followed, String>> {
@@ -184,9 +193,18 @@ impl Held<'_> {
                     continue;
                 }
             };
+            let follow = |plain: &mut dyn Read| {
+                if !is_own {
+                    return way.follow(plain, expected);
+                }
+                let mut hashed = Hashed::new(plain);
+                let mut followed = way.follow(&mut hashed, expected)?;
+                followed.sha256 = Some(hashed.finish());
+                Ok(followed)
+            };
             let followed = match left {
-                Some(dir) => leaving(plain, &dir.join(&name), |plain| way.follow(plain, expected))?,
-                None => way.follow(plain, expected),
+                Some(dir) => leaving(plain, &dir.join(&name), follow)?,
+                None => follow(&mut { plain }),
             };
             match followed {
                 Ok(followed) => return Ok(Ok(followed)),

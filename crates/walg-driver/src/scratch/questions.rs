@@ -122,7 +122,8 @@ pub(super) fn app(psql: &Psql<'_>, check: &AppCheck) -> Result<Said> {
 /// What a program says that lacks something on this host, or a right, and so has not looked.
 const OF_THE_HOST: [&str; 3] = ["could not access file", "permission denied", "could not load library"];
 
-/// Looks at every index and table with `amcheck`, which finds a block that is older than it should be. Where text is sorted
+/// Looks at every index and table with `amcheck`, and for every row of each table in its indexes: a block that is older than it
+/// should be is sound by itself. Where text is sorted
 /// otherwise than where the backup was made, its indexes are left out: their order is right there alone.
 pub(super) fn amcheck(
     psql: &Psql<'_>,
@@ -144,7 +145,8 @@ pub(super) fn amcheck(
         Err(why) => return Ok((true, format!("not-available: who made the cluster is not told: {why}"))),
     };
     let host = psql.sockets.display().to_string();
-    let mut args = vec!["--all", "--install-missing", "-p", "5432", "-h", &host, "-U", &owner];
+    let mut args =
+        vec!["--all", "--install-missing", "--heapallindexed", "-p", "5432", "-h", &host, "-U", &owner];
     let left_out = otherwise.arguments();
     args.extend(left_out.iter().map(String::as_str));
     let said = reader.run(&program, args, "")?;

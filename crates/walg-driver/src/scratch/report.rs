@@ -1,5 +1,5 @@
 use super::image::UsedImage;
-use crate::verify::Fingerprint;
+use crate::verify::{Fingerprint, SegmentDigest};
 use crate::wal::{Lsn, Timeline};
 use backup_contract::{CheckResult, Outcome, SnapshotId};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -33,6 +33,8 @@ pub struct ScratchReport {
     pub checks: Vec<CheckResult>,
     /// The fingerprints of the chain, the full first, of the very bytes that were unpacked.
     pub fingerprints: Vec<(SnapshotId, Fingerprint)>,
+    /// The WAL that the backup itself needs, as it was decoded; none where only its engine can decode it.
+    pub segments: Vec<SegmentDigest>,
     /// How long it took to unpack.
     pub unpack_seconds: f64,
     /// How long it took from the start of the server until it took questions; `None` when it never did.

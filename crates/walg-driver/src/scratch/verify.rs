@@ -117,6 +117,7 @@ impl<'a> Attempt<'a> {
         let mut report = ScratchReport {
             checks: Vec::new(),
             fingerprints: self.mirror.fingerprints.clone(),
+            segments: Vec::new(),
             unpack_seconds: 0.0,
             recovery_seconds: None,
             reached: None,
@@ -214,7 +215,13 @@ impl<'a> Attempt<'a> {
         let tars = self.check(report, "tars", || held.tars())?;
         let left = Left { dir: &self.room.wal(), first: self.wal };
         let archive = &restore.bucket.archive;
-        let wal = self.check(report, "wal", || held.wal(plan.backup, &plan.goal, archive, left))?;
+        let mut segments = Vec::new();
+        let wal = self.check(report, "wal", || {
+            let (said, digests) = held.wal(plan.backup, &plan.goal, archive, left)?;
+            segments = digests;
+            Ok(said)
+        })?;
+        report.segments = segments;
         Ok(tars && wal)
     }
 

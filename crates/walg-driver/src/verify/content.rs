@@ -1,6 +1,7 @@
 use super::control::Control;
 use super::digested::Digested;
 use super::fingerprint::{Fingerprint, ObjectDigest};
+use super::hashed::Hashed;
 use super::key;
 use super::tar;
 use crate::bucket::{Backup, Bucket, Lists, Root, lists_of};
@@ -10,7 +11,6 @@ use crate::wal::{BadSegment, Expected, SegmentName, check_first_page, check_page
 use crate::{Error, Result};
 use backup_contract::{CheckResult, Checksum, SnapshotId};
 use backup_store::{Clock, Key, Store};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -283,9 +283,9 @@ impl ContentCheck<'_> {
     /// What is wrong with the WAL from a backup's start to its finish.
     fn wal(&self, backup: &Backup, segments: &mut Vec<SegmentDigest>) -> Result<Vec<String>> {
         let (digests, faults) = self.segments(backup, |plain, expected| {
-            let mut hashed = Hashed { inner: plain, hash: Sha256::new() };
+            let mut hashed = Hashed::new(plain);
             check_pages(&mut hashed, expected)?;
-            Ok(SegmentDigest { name: expected.name, sha256: hashed.hash.finalize().into() })
+            Ok(SegmentDigest { name: expected.name, sha256: hashed.finish() })
         })?;
         *segments = digests;
         Ok(faults)
@@ -392,18 +392,4 @@ fn fault_of(error: io::Error) -> Fault {
 
 fn count(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-/// A reader that hashes what passes.
-struct Hashed<R> {
-    inner: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(buffer.get(..count).unwrap_or_default());
-        Ok(count)
-    }
 }

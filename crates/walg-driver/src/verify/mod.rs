@@ -4,6 +4,7 @@ mod content;
 pub(crate) mod control;
 mod digested;
 mod fingerprint;
+pub(crate) mod hashed;
 pub(crate) mod key;
 pub(crate) mod tar;
 

@@ -126,7 +126,7 @@ pub(super) fn rehearse(
         proved: Proved {
             verification: Verification { level, checks, started_at, finished_at, accounted: None },
             checksum,
-            segments: Vec::new(),
+            segments: report.segments,
             bases,
         },
     })
