@@ -6,6 +6,7 @@ use backup_contract::engine::EngineKind;
 use clock::RealClock;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 use walg_driver::engine::{Engine, Unpack as _, Unpacker};
 use walg_driver::process::{Limits, Status, Variables, Watch};
 use walg_driver::runner::Control;
@@ -54,4 +55,26 @@ fn an_interrupted_engine_has_said_nothing() {
     let id = "base_000000010000000000000002".parse().unwrap();
     let error = unpacker.unpack("/mirror".as_ref(), &id, "/into".as_ref()).unwrap_err();
     assert_eq!(error.code(), "interrupted", "{error}");
+}
+
+/// It says nothing while it unpacks: what it writes tells that it is at work, also into files that do not grow.
+#[test]
+fn an_engine_that_writes_nothing_any_more_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (program, into) = (dir.path().join("wal-g"), dir.path().join("into"));
+    fs::create_dir_all(into.join("base/1")).unwrap();
+    let clock = RealClock::new();
+    let limits =
+        Limits { grace: Duration::from_millis(100), ..Limits::default().stall(Duration::from_secs(2)) };
+    let run = |script: &str| {
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        let control = Control { limits, watch: Watch::none(), clock: &clock };
+        let unpacker = Unpacker::new(Engine::new(EngineKind::WalG, program.clone()), control);
+        let id = "base_000000010000000000000002".parse().unwrap();
+        unpacker.run("/mirror".as_ref(), &id, &into).unwrap().status
+    };
+    let busy = "for i in 1 2 3 4 5 6 7 8; do printf x | dd of=\"$2/base/1/16384\" conv=notrunc 2>/dev/null; sleep 0.5; done";
+    assert_eq!(run(busy), Status::Exited(0));
+    assert_eq!(run("exec sleep 600"), Status::Stalled(Duration::from_secs(2)));
 }

@@ -6,6 +6,7 @@ mod apps;
 mod bad_input;
 mod beside_si;
 mod bucket;
+mod by_hand;
 mod clock;
 mod clusters;
 mod commands;

@@ -1,5 +1,5 @@
 use super::{Call, Engine};
-use crate::process::{Ended, Status, User, Variables, beside};
+use crate::process::{Ended, Status, User, Variables, meanwhile};
 use crate::runner::{Control, LocalRunner, Runner as _};
 use crate::scratch::ScratchFault;
 use crate::{Error, Result};
@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often the directory that an engine unpacks into is looked at.
+/// How often the directory that an engine unpacks into is looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Another number whenever something below a directory was written. What goes while it is looked at is not counted.
@@ -80,8 +80,9 @@ impl<'a> Unpacker<'a> {
         };
         let call = Call::Fetch { backup: id.clone(), into: into.to_owned() };
         let job = self.engine.job(&call);
+        let every = self.control.limits.stall.map_or(LOOK_EVERY, |stall| LOOK_EVERY.min(stall / 4));
         // It says nothing for hours, and writes all the time; increments are written into files that do not grow.
-        beside(self.control.clock, LOOK_EVERY, &|| Some(written(into)), |mark| {
+        meanwhile(self.control.clock, every, &|| Some(written(into)), |mark| {
             let watch = self.control.watch.progress(mark);
             runner.run(&job, &Control { watch, ..self.control })
         })

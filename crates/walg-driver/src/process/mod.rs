@@ -23,24 +23,24 @@
 //! # Ok::<(), walg_driver::Error>(())
 //! ```
 
-mod beacon;
 mod capture;
 mod child;
 mod command;
 mod ended;
 mod limits;
+mod meanwhile;
 mod parent;
 mod redact;
 mod user;
 mod variables;
 
-pub use beacon::beside;
 pub use capture::Captured;
 pub use child::run;
 pub(crate) use command::Input;
 pub use command::{Command, Leftovers, Output};
 pub use ended::{Ended, Status};
 pub use limits::{Limits, Watch};
+pub use meanwhile::meanwhile;
 pub(crate) use parent::PARENT;
 #[cfg(feature = "embedded")]
 pub(crate) use parent::end_with_parent;

@@ -186,7 +186,16 @@ mod tests {
             assert!(ended.duration < Duration::from_secs(10), "{presence:?}: {:?}", ended.duration);
             // It was started before it was ended, unless the end came faster than a shell starts.
             let pid = fs::read_to_string(&file).unwrap_or_default();
-            assert!(pid.is_empty() || !Path::new("/proc").join(pid.trim()).join("exe").exists());
+            // SIGKILL does its work a moment after it was sent.
+            let is_gone = |pid: &str| !Path::new("/proc").join(pid).join("exe").exists();
+            let ends = (0..500).any(|_| {
+                let gone = pid.is_empty() || is_gone(pid.trim());
+                if !gone {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                gone
+            });
+            assert!(ends, "{presence:?}: {pid}");
         }
     }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use told::{dry_run, failed, tell};
 use walg_driver::bucket::{Bucket, ProblemCode};
 use walg_driver::engine::{Call, NotPushed, Ordered, Push, PushMark, Pushed};
-use walg_driver::process::{Status as Ending, Watch, beside};
+use walg_driver::process::{Status as Ending, Watch, meanwhile};
 use walg_driver::runner::Control;
 
 /// How long the WAL of a backup is waited for. The server hands the last segment over when the backup stops; what has not
@@ -203,7 +203,7 @@ impl Run<'_> {
                 meter.stands_at(stored - before);
                 Some(stored)
             };
-            beside(clock, COUNT_EVERY, &look, |stored| {
+            meanwhile(clock, COUNT_EVERY, &look, |stored| {
                 let watch = Watch::none().interrupted(&interrupted).progress(stored);
                 self.server.runner.run(&job, &Control { limits: reins.limits(), watch, clock })
             })

@@ -10,7 +10,7 @@ const SHARE: u32 = 10;
 ///
 /// `work` is given the number that was seen last, and never waits for a look: what is looked at may be a store that does not
 /// answer. A look that saw nothing leaves the number as it is; one that takes long is taken less often.
-pub fn beside<T>(
+pub fn meanwhile<T>(
     clock: &dyn Clock,
     every: Duration,
     look: &(dyn Fn() -> Option<u64> + Sync),
@@ -61,7 +61,7 @@ mod tests {
             ask.send(()).ok()?;
             answers.lock().unwrap().recv().ok()?
         };
-        beside(&NoTime, Duration::from_millis(1), &look, |seen| {
+        meanwhile(&NoTime, Duration::from_millis(1), &look, |seen| {
             asked.recv().unwrap();
             assert_eq!(seen(), 0, "the look is under way");
             answer.send(Some(7)).unwrap();
