@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 
 /// How much of the end of a log is read to find its newest events, in bytes.
 const TAIL: u64 = 1024 * 1024;
@@ -102,6 +102,32 @@ pub fn append_event(context: &ContextDir, event: &Event) -> Result<()> {
     }
     step("append", || file.write_all(&line)).map_err(io("append to"))?;
     step("fsync", || file.sync_all()).map_err(io("append to"))
+}
+
+/// Whether the context's `events/audit.jsonl` tells of this command, with this field: anywhere in it, for what an event is
+/// dated says nothing of when it was written. Lines that are no event are passed over.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn tells_of(context: &ContextDir, command: &str, field: (&str, &str)) -> Result<bool> {
+    let path = crate::StatePath::new(AUDIT_LOG)?;
+    let Some((file, _)) = crate::stable::open(context, &path)? else { return Ok(false) };
+    let io = |e| context.io("read", path.as_str(), e);
+    let (name, value) = field;
+    let finder = memchr::memmem::Finder::new(value.as_bytes());
+    let mut log = BufReader::with_capacity(1 << 16, file);
+    let mut line = Vec::new();
+    while log.read_until(b'\n', &mut line).map_err(io)? > 0 {
+        if finder.find(&line).is_some()
+            && let Ok(event) = serde_json::from_slice::<Event>(&line)
+            && event.command == command
+            && event.fields.get(name).is_some_and(|found| found == value)
+        {
+            return Ok(true);
+        }
+        line.clear();
+    }
+    Ok(false)
 }
 
 /// The newest `limit` events of all three logs of a context, newest last. Lines that are no event are passed over.

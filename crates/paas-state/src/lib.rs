@@ -63,7 +63,7 @@ pub use context::{ContextDir, contexts_of};
 pub use diff::{Change, Difference, KeyChange, Side, is_store};
 pub use encryption::{Identities, Recipients};
 pub use error::{BundleFault, Error};
-pub use events::{Event, append_event, newest_events};
+pub use events::{Event, append_event, newest_events, tells_of};
 pub use foreign::foreign_files;
 pub use inventory::{Entry, Inventory};
 pub use layout::{AUDIT_LOG, Class, OWN_DIRECTORY, OptionalTree, PROTECTED, Shape};

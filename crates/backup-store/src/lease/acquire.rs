@@ -75,6 +75,30 @@ pub(super) fn acquire<'a>(
     }
 }
 
+pub(super) fn held_by(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    request: &LeaseRequest,
+    observation: &mut Observation,
+) -> Result<Option<String>> {
+    let series = Series::new(store, &request.name)?;
+    for _ in 0..TRIES {
+        let Some(newest) = series.newest()? else { return Ok(None) };
+        match series.read(&newest) {
+            Ok(record) => {
+                let is_free = record.state == State::Released || record.holder == request.holder.id;
+                let is_held =
+                    !is_free && observation.note(&newest, &record, clock.monotonic()) < record.ttl();
+                return Ok(is_held.then(|| record.who()));
+            }
+            // It is being renewed.
+            Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some("others, who were faster each time".to_owned()))
+}
+
 fn attempt(
     series: &Series<'_>,
     clock: &dyn Clock,

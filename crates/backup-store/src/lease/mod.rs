@@ -104,6 +104,19 @@ impl<'a> Lease<'a> {
         acquire::acquire(store, clock, request, observation)
     }
 
+    /// Who would keep a request waiting now, in words; `None` where it would be granted. Takes nothing.
+    ///
+    /// # Errors
+    /// As for [`Lease::acquire`], but for [`Error::LeaseHeld`].
+    pub fn held_by(
+        store: &dyn Store,
+        clock: &dyn Clock,
+        request: &LeaseRequest,
+        observation: &mut Observation,
+    ) -> Result<Option<String>> {
+        acquire::held_by(store, clock, request, observation)
+    }
+
     /// Which lease.
     #[must_use]
     pub fn name(&self) -> &str {
