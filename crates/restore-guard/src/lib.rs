@@ -10,6 +10,7 @@
 //! | how far a snapshot is proved | [`Standing`], level by level; every record that does not count has its [`WhyIgnored`] |
 //! | who did what, when | [`Trail`]: hash-chained lines on disk before the act, copied into the store, held against the copies |
 //! | keeping a snapshot whatever the counts say | [`Pins`] |
+//! | what a host itself remembers of its verifications | [`Remembered`], from its trail; evidence in its name is held against it |
 //! | whether a snapshot may take the place of live data | [`decide`], of a [`RestoreRequest`] and [`Candidate`]s: a [`Refusal`], or in the end a [`Permit`] |
 //! | what is asked before it is opened | [`Check`], [`ask`] |
 //! | keeping others from changing what was restored until it is checked | [`MutationLock`], [`MutationPass`] |
@@ -93,12 +94,12 @@ mod promotion;
 mod stamp;
 mod trail;
 
-pub use checks::{Check, CheckKind, ask};
+pub use checks::{Check, CheckKind, ask, ask_by};
 pub use error::Error;
 pub use evidence::{
     Envelope, Evidence, EvidenceRecord, IN_TOTO, Ignored, Ledger, LevelStanding, Newest, PREDICATE_TYPE,
-    Question, RecordName, Records, STATEMENT_TYPE, Scope, Standing, Tool, UnverifiedEvidence, WhyIgnored,
-    future_tolerance, pae,
+    Question, RecordName, Records, Remembered, STATEMENT_TYPE, Scope, Standing, Tool, UnverifiedEvidence,
+    WhyIgnored, future_tolerance, pae,
 };
 pub use facts::{drills_of, rehearsals_of, trail_facts};
 pub use gate::{

@@ -1,5 +1,5 @@
 use crate::KeyId;
-use backup_contract::Checksum;
+use backup_contract::{Checksum, Level};
 use backup_store::Key;
 use chrono::{DateTime, Utc};
 use thiserror::Error as ThisError;
@@ -99,6 +99,22 @@ pub enum WhyIgnored {
         /// By what they differ.
         reason: String,
     },
+    /// It is in this host's own name, and this host's trail, which tells of everything that it did, does not know of it.
+    #[error("it is signed with this host's own key, and this host's trail does not know of it")]
+    NotInTrail,
+    /// This host's trail tells of a failure of which the evidence is gone: it speaks against what was proved before.
+    #[error(
+        "this host's trail tells that a verification at level '{level}' failed at {}, and the evidence of that is gone",
+        at.to_rfc3339()
+    )]
+    FailureGone {
+        /// The level that failed.
+        level: Level,
+        /// When.
+        at: DateTime<Utc>,
+        /// Of which bytes.
+        checksum: Checksum,
+    },
     /// It says passed at a time that has not come yet.
     #[error("it is dated {}, which is in the future", finished_at.to_rfc3339())]
     FromTheFuture {
@@ -137,6 +153,8 @@ impl WhyIgnored {
             Self::OtherChecksum { .. } => "other-checksum",
             Self::OtherOrigin { .. } => "other-origin",
             Self::OtherSnapshot { .. } => "other-snapshot",
+            Self::NotInTrail => "not-in-trail",
+            Self::FailureGone { .. } => "failure-gone",
             Self::FromTheFuture { .. } => "from-the-future",
             Self::AheadOfItsStore { .. } => "ahead-of-its-store",
         }

@@ -1,4 +1,4 @@
-use super::{Evidence, Ignored, WhyIgnored, standing};
+use super::{Evidence, Ignored, Remembered, WhyIgnored, standing};
 use backup_contract::{Level, Outcome, SnapshotRef, Subject};
 use chrono::{DateTime, Utc};
 use std::cmp::Ordering;
@@ -65,6 +65,20 @@ impl Records {
             }
         }
         Self::new(kept, ignored)
+    }
+
+    /// The same, held against what a host remembers of its own verifications.
+    ///
+    /// Of what is signed with its key no pass counts that its trail does not know: somebody else has signed it. A failure that
+    /// the trail tells of counts also where its evidence is gone: it is among the ignored, and so are the passes that it
+    /// speaks against.
+    #[must_use]
+    pub fn held_against(self, remembered: &Remembered) -> Self {
+        let gone = remembered.failures_missing_in(&self);
+        let Self { by_snapshot, mut ignored, .. } =
+            self.unless(|evidence| remembered.against(evidence, &gone));
+        ignored.extend(gone.iter().filter_map(super::remembered::Gone::ignored));
+        Self::new(by_snapshot.into_values().flatten().collect(), ignored)
     }
 
     /// The evidence about one snapshot, oldest first.

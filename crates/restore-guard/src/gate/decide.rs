@@ -1,6 +1,6 @@
 use super::{Allowed, Candidate, LastVerified, Latest, PassedOver, Reason, Refusal, RestoreRequest, Wanted};
 use crate::{Evidence, Standing, WhyIgnored};
-use backup_contract::{Level, SnapshotId};
+use backup_contract::{Checksum, Level, SnapshotId};
 use chrono::{DateTime, Utc};
 
 /// What the gate says.
@@ -56,6 +56,17 @@ pub fn decide(request: &RestoreRequest, candidates: &[Candidate<'_>], now: DateT
         reasons,
         last_verified: naming.last_passing().and_then(|passing| naming.last_verified(passing)),
     }))
+}
+
+/// A failure that only the trail remembers: somebody has taken its evidence away.
+fn failure_gone(standing: &Standing<'_>, of: Option<Checksum>, least: Level) -> Option<Reason> {
+    let gone = standing.ignored().iter().filter_map(|ignored| match ignored.why {
+        WhyIgnored::FailureGone { level, at, checksum } => {
+            (Some(checksum) == of && least.covers(level)).then_some((level, at))
+        }
+        _ => None,
+    });
+    gone.min().map(|(level, at)| Reason::VerificationFailed { level, at })
 }
 
 /// The rules that hold for one request.
@@ -118,7 +129,10 @@ impl<'r, 'c> Rules<'r, 'c> {
         }
         if let Some(standing) = &candidate.standing {
             let is_given = self.request.checksum.is_some() && self.request.checksum == snapshot.checksum;
-            self.against_standing(standing, is_given, &mut reasons);
+            match (failure_gone(standing, snapshot.checksum, self.least), is_given) {
+                (Some(failed), _) => reasons.push(failed),
+                (None, is_given) => self.against_standing(standing, is_given, &mut reasons),
+            }
         } else if snapshot.checksum.is_some() {
             reasons.push(Reason::NotVerified { asked: self.least, proved: None });
         }
@@ -147,6 +161,9 @@ impl<'r, 'c> Rules<'r, 'c> {
         }
         reasons.push(Reason::NotVerified { asked: least, proved });
         let mut strangers = Vec::new();
+        if standing.ignored().iter().any(|ignored| matches!(ignored.why, WhyIgnored::NotInTrail)) {
+            reasons.push(Reason::NotInTrail);
+        }
         for ignored in standing.ignored() {
             match &ignored.why {
                 WhyIgnored::OtherChecksum { found } => {
@@ -198,6 +215,7 @@ impl<'r, 'c> Rules<'r, 'c> {
             checksum: candidate.snapshot.checksum?,
             level: record.level,
             at: record.finished_at,
+            accept: self.request.accept.clone().filter(|_| self.least < self.request.least),
         })
     }
 

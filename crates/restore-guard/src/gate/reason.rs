@@ -51,6 +51,11 @@ pub enum Reason {
         /// The keys that signed.
         keys: Vec<String>,
     },
+    /// Evidence in this host's own name of which this host knows nothing.
+    #[error(
+        "it is verified in the name of this host, whose trail does not know of it: somebody else may have its signing key; 'si-backup verify' proves the snapshot anew"
+    )]
+    NotInTrail,
     /// It was looked at, and was not right.
     #[error("its last verification failed, at level '{level}' at {}", at.to_rfc3339())]
     VerificationFailed {
@@ -126,6 +131,7 @@ impl Reason {
             Self::EvidenceTooOld { .. } => "evidence-too-old",
             Self::OtherBytesVerified(_) => "other-bytes-verified",
             Self::UnknownWriter { .. } => "unknown-writer",
+            Self::NotInTrail => "not-in-trail",
             Self::VerificationFailed { .. } => "verification-failed",
             Self::Suspect => "suspect",
             Self::Foreign => "foreign-snapshot",

@@ -1,4 +1,4 @@
-use super::{Reason, RestoreRequest, Wanted};
+use super::{AcceptedLevel, Reason, RestoreRequest, Wanted};
 use crate::{ActOutcome, Action, TrailEvent};
 use backup_contract::{Checksum, Level, SnapshotId, SnapshotRef};
 use chrono::{DateTime, Utc};
@@ -28,9 +28,25 @@ pub struct LastVerified {
     pub level: Level,
     /// When that evidence was made.
     pub at: DateTime<Utc>,
+    /// The lower level with which it is let through, where it is not without.
+    pub accept: Option<AcceptedLevel>,
 }
 
 impl Refusal {
+    /// What is to be asked for instead: it is let through, once nothing stands in the way of every restore.
+    #[must_use]
+    pub fn instead_of(&self, request: &RestoreRequest) -> Option<RestoreRequest> {
+        let last = self.last_verified.as_ref()?;
+        Some(RestoreRequest {
+            wanted: Wanted::Id(last.id.clone()),
+            checksum: None,
+            accept: last.accept.clone(),
+            step_back: false,
+            obstacles: Vec::new(),
+            ..request.clone()
+        })
+    }
+
     /// The entry of the trail that tells of it.
     #[must_use]
     pub fn event(&self, request: &RestoreRequest) -> TrailEvent {

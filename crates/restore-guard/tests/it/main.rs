@@ -17,6 +17,7 @@ mod openssl;
 mod origin;
 mod pins;
 mod processes;
+mod remembered;
 mod standing;
 mod support;
 mod trail;

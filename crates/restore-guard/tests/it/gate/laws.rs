@@ -171,15 +171,15 @@ proptest! {
             }
             (Decision::Refused(refusal), None) => {
                 prop_assert!(!refusal.reasons.is_empty());
-                if let Some(last) = refusal.last_verified {
-                    // Asked for by its name, with nothing in the way, it is let through.
-                    let mut then = world.clone();
-                    then.request.obstacles.clear();
-                    then.request.wanted = Wanted::Id(last.id.clone());
-                    if oracle.is_too_low() {
-                        then.request.accept = None;
-                    }
-                    prop_assert_eq!(Oracle(&then).takes().map(|taken| taken.id.clone()), Some(last.id));
+                if let Some(request) = refusal.instead_of(&world.request) {
+                    // Asked for as it is told, it is let through.
+                    let then = World { request, ..world.clone() };
+                    let last = refusal.last_verified.unwrap();
+                    let oracle = Oracle(&then);
+                    prop_assert_eq!(oracle.takes().map(|taken| &taken.id), Some(&last.id));
+                    let is_allowed =
+                        matches!(then.decide(), Decision::Allowed(allowed) if allowed.snapshot().id == last.id);
+                    prop_assert!(is_allowed, "{:?}", then.request);
                 }
             }
             (decision, expected) => prop_assert!(false, "{decision:?}, and expected {expected:?}"),
