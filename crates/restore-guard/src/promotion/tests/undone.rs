@@ -212,3 +212,19 @@ fn a_directory_that_was_made_stays_with_what_others_put_in_it() {
     );
     assert_eq!(names(&world.live().join("deep")), ["mine"]);
 }
+
+/// Somebody wrote while the one log took the place of the other, and their lines were brought to the new one since.
+#[test]
+fn lines_that_were_brought_over_from_the_old_log_are_there_once() {
+    let home = temp();
+    let world = World::new(home.path(), Kind::Files);
+    // What the old one has is in the new one too, but for what is written after that was brought over.
+    super::support::write(&world.staged().join("events.jsonl"), "{\"n\":1}\n{\"n\":2}\n", 0o600);
+    append(&world, "{\"x\":1}\n{\"x\":1}\n");
+    world.promote().unwrap();
+    append(&world, "{\"x\":1}\n{\"n\":3}\n{\"x\":1}\n{\"n\":2}\n");
+    world.undo().unwrap();
+    let text = fs::read_to_string(world.live().join("events.jsonl")).unwrap();
+    // One that was written twice more is there twice more.
+    assert_eq!(text, "{\"n\":1}\n{\"n\":2}\n{\"x\":1}\n{\"x\":1}\n{\"n\":3}\n{\"n\":2}\n");
+}
