@@ -1,10 +1,10 @@
 use super::refusal::requested;
-use super::{Grant, Permit, Reason, RestoreRequest};
+use super::{Grant, Permit, Reason, RestoreRequest, What};
 use crate::{ActOutcome, Action, Error, Evidence, Trail, TrailEvent};
 use backup_contract::{Checksum, Level, SnapshotId, SnapshotRef};
 use backup_store::Key;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// For how long a permit is good: what was proved is to be used soon.
 const VALID_FOR: TimeDelta = TimeDelta::hours(1);
@@ -113,10 +113,10 @@ impl Allowed {
     ///
     /// # Errors
     /// Those of [`Trail::append`]; then nothing may be done.
-    pub fn announce(self, target: &str, trail: &Trail, now: DateTime<Utc>) -> crate::Result<Announced> {
-        let event = self.event(ActOutcome::Announced).detail("target", target);
+    pub fn announce(self, target: &Path, trail: &Trail, now: DateTime<Utc>) -> crate::Result<Announced> {
+        let event = self.event(ActOutcome::Announced).detail("target", target.display().to_string());
         let entry = trail.append(&event, now)?.line;
-        Ok(Announced { allowed: self, request: entry.digest })
+        Ok(Announced { allowed: self, target: target.to_owned(), request: entry.digest })
     }
 }
 
@@ -124,6 +124,8 @@ impl Allowed {
 #[derive(Debug)]
 pub struct Announced {
     allowed: Allowed,
+    /// The live place that it is to be restored into.
+    target: PathBuf,
     request: Checksum,
 }
 
@@ -159,7 +161,7 @@ impl Announced {
         self.request
     }
 
-    /// Has the snapshot brought to `into`, and permits to use it if its bytes are the proved ones.
+    /// Has the snapshot brought to `into`, and permits to use that very directory if its bytes are the proved ones.
     ///
     /// # Errors
     /// Those of `source`; [`Error::BytesChanged`].
@@ -186,6 +188,6 @@ impl Announced {
             granted_at,
             valid_until: granted_at + VALID_FOR,
         };
-        Ok((Permit::new(grant), output))
+        Ok((Permit::new(grant, What::of(into, self.target)), output))
     }
 }

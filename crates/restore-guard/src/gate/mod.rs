@@ -18,6 +18,7 @@ mod request;
 
 pub use allowed::{Allowed, Announced, Materialise, PassedOver};
 pub use decide::{Decision, decide};
+pub(crate) use permit::What;
 pub use permit::{Grant, Permit};
 pub use reason::{Obstacle, Reason};
 pub use refusal::{LastVerified, Refusal};

@@ -8,6 +8,7 @@ use backup_contract::Checksum;
 use backup_store::durable;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read as _};
@@ -47,6 +48,8 @@ pub struct Pending {
     pub live: PathBuf,
     /// Where what was replaced is kept.
     pub kept: PathBuf,
+    /// What was noted with its plan.
+    pub note: Option<Value>,
 }
 
 impl Journal {
@@ -70,10 +73,10 @@ impl Journal {
         let Some(dir) = Dir::open_if_there(&self.path)? else { return Ok(None) };
         check_owner(&dir)?;
         let Some((record, plan)) = read(&dir)? else { return Ok(None) };
-        Ok(Some(self.pending_of(record, &plan)))
+        Ok(Some(self.pending_of(record, plan)))
     }
 
-    pub(super) fn pending_of(&self, record: Record, plan: &Plan) -> Pending {
+    fn pending_of(&self, record: Record, plan: Plan) -> Pending {
         let kept = if record.is_in_journal { self.path.join(KEPT) } else { plan.staged() };
         Pending {
             grant: record.grant,
@@ -83,6 +86,7 @@ impl Journal {
             carries: plan.carries,
             live: plan.live(),
             kept,
+            note: plan.note,
         }
     }
 

@@ -5,6 +5,7 @@ use super::walk::{Walk, split};
 use crate::{Error, Result, disk};
 use backup_contract::Checksum;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -66,6 +67,9 @@ pub struct Plan {
     pub(super) directories: BTreeMap<String, u64>,
     /// The directories that have to be made, each after the one that it is in.
     pub(super) missing: BTreeSet<String>,
+    /// What whoever made the plan wants to know of it later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) note: Option<Value>,
 }
 
 impl Plan {
@@ -87,6 +91,7 @@ impl Plan {
             steps: Vec::new(),
             directories: BTreeMap::new(),
             missing: BTreeSet::new(),
+            note: None,
         };
         if plan.live.inode == plan.staged.inode {
             return Err(Error::NotPromotable {
@@ -195,7 +200,21 @@ impl Plan {
             }],
             directories: BTreeMap::new(),
             missing: BTreeSet::new(),
+            note: None,
         })
+    }
+
+    /// The same plan, with something that is kept with it, and handed out by [`Pending::note`](super::Pending::note) as long
+    /// as the restore is not confirmed: what is needed to check it, wherever its backup is by then.
+    #[must_use]
+    pub fn noting(mut self, note: Value) -> Self {
+        self.note = Some(note);
+        self
+    }
+
+    /// How much of the disk the note takes, in bytes.
+    pub(super) fn note_bytes(&self) -> u64 {
+        self.note.as_ref().map_or(0, |note| note.to_string().len() as u64)
     }
 
     /// What it carries.
@@ -326,12 +345,12 @@ pub(super) fn is_inside(dir: &Dir, inode: u64, device: u64) -> Result<bool> {
     }
 }
 
-fn real(path: &Path) -> Result<PathBuf> {
+pub(super) fn real(path: &Path) -> Result<PathBuf> {
     std::fs::canonicalize(path).map_err(disk::io("open", path))
 }
 
 /// The path with the links above its last component followed; that one may be missing.
-fn real_but_last(path: &Path) -> Result<PathBuf> {
+pub(super) fn real_but_last(path: &Path) -> Result<PathBuf> {
     let (Some(above), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Error::NotPromotable { path: path.to_owned(), reason: "it has no name" });
     };

@@ -3,12 +3,13 @@ use super::dir::{Dir, change};
 use super::ground::{Ground, ONE_BY_ONE};
 use super::identity::Identity;
 use super::journal::{Held, Journal, VERSION};
-use super::plan::{Carries, Plan, is_inside};
+use super::plan::{Carries, Plan, is_inside, real, real_but_last};
 use super::record::{Phase, Record};
 use super::space::require_space_in;
 use super::step::Step;
 use super::swap::swap;
 use super::tree::TreeStamp;
+use crate::gate::What;
 use crate::{Error, Permit, Result, disk};
 use backup_contract::{Finding, Place, Severity};
 use chrono::{DateTime, Utc};
@@ -57,8 +58,8 @@ impl Journal {
     ///
     /// # Errors
     /// [`Error::PermitExpired`], [`Error::RestorePending`], [`Error::RestoreRunning`]; [`Error::TargetChanged`], when live
-    /// or staged files are not what was planned for; [`Error::AttributeLost`], [`Error::NoSpace`],
-    /// [`Error::NotPromotable`], [`Error::Io`].
+    /// or staged files are not what was planned for; [`Error::NotPromotable`], also for another directory or another place
+    /// than the permit is for; [`Error::AttributeLost`], [`Error::NoSpace`], [`Error::Io`].
     pub fn promote(&self, plan: &Plan, permit: Permit, now: DateTime<Utc>) -> Result<Promoted> {
         let held = self.hold_or_make()?;
         if let Some((record, _)) = held.read()? {
@@ -69,7 +70,7 @@ impl Journal {
                 phase: record.phase.word(),
             });
         }
-        let grant = permit.use_up(now)?;
+        let (grant, what) = permit.use_up(now)?;
         if held.has_record()? {
             // The rest of one that was being confirmed: its plan is gone, and a new one would be taken for it.
             held.clear()?;
@@ -77,9 +78,16 @@ impl Journal {
         held.sweep()?;
         plan.check()?;
         let ground = Ground::planned(plan)?;
+        if let Some(what) = &what {
+            check_permitted(plan, &ground, what)?;
+        }
         check_places(&held, plan, &ground)?;
         check_as_planned(&held, plan, &ground)?;
-        require_space_in(&held.dir, JOURNAL_BYTES + STEP_BYTES * plan.steps.len() as u64)?;
+        let steps = STEP_BYTES.saturating_mul(plan.steps.len() as u64);
+        require_space_in(
+            &held.dir,
+            JOURNAL_BYTES.saturating_add(steps).saturating_add(2 * plan.note_bytes()),
+        )?;
         let tree = prepare(plan, &ground)?;
 
         let record = Record {
@@ -145,6 +153,28 @@ pub enum Resumed {
 /// What a journal and one step of it take at most, with names of ordinary length; each is written twice at most.
 const JOURNAL_BYTES: u64 = 256 * 1024;
 const STEP_BYTES: u64 = 2 * 1024;
+
+/// Only what was proved is promoted, and only to where the trail says.
+fn check_permitted(plan: &Plan, ground: &Ground, what: &What) -> Result<()> {
+    let inode = match plan.carries {
+        Carries::Files => Some(plan.staged.inode),
+        Carries::Directory => plan.steps.first().and_then(Step::before),
+    };
+    let planned = inode.map(|inode| Ok::<_, Error>((ground.kept.seen()?.device, inode))).transpose()?;
+    if what.staged.is_none() || planned != what.staged {
+        let reason = "it is not the directory that was proved";
+        return Err(Error::NotPromotable { path: plan.staged(), reason });
+    }
+    let permitted = match plan.carries {
+        Carries::Files => real(&what.target)?,
+        Carries::Directory => real_but_last(&what.target)?,
+    };
+    if permitted != plan.live() {
+        let reason = "the permission is for another place";
+        return Err(Error::NotPromotable { path: plan.live(), reason });
+    }
+    Ok(())
+}
 
 /// Nothing of what is moved may hold the journal, or the other.
 fn check_places(held: &Held, plan: &Plan, ground: &Ground) -> Result<()> {

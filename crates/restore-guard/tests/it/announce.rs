@@ -53,7 +53,7 @@ impl Materialise for Source<'_> {
 fn the_request_is_in_the_trail_before_anything_is_fetched() {
     let (home, trail) = home();
     let into = home.path().join("staged");
-    let announced = allowed().announce("/srv/paas", &trail, at(NOW)).unwrap();
+    let announced = allowed().announce(Path::new("/srv/paas"), &trail, at(NOW)).unwrap();
     let request = announced.request();
     let mut source = Source::new(&trail, checksum(2));
     let (permit, output) = announced.fetch(&mut source, &into, || at(NOW + 60)).unwrap();
@@ -82,13 +82,13 @@ fn the_request_is_in_the_trail_before_anything_is_fetched() {
 fn what_cannot_be_announced_is_not_fetched() {
     let home = tempfile::tempdir().unwrap();
     let trail = Trail::new(home.path(), crate::support::context(), crate::support::writer());
-    assert_eq!(allowed().announce("/srv/paas", &trail, at(NOW)).unwrap_err().code(), "io");
+    assert_eq!(allowed().announce(Path::new("/srv/paas"), &trail, at(NOW)).unwrap_err().code(), "io");
 }
 
 #[test]
 fn other_bytes_are_no_permit() {
     let (home, trail) = home();
-    let announced = allowed().announce("/srv/paas", &trail, at(NOW)).unwrap();
+    let announced = allowed().announce(Path::new("/srv/paas"), &trail, at(NOW)).unwrap();
     let mut source = Source::new(&trail, checksum(3));
     let refused = announced.fetch(&mut source, &home.path().join("staged"), || at(NOW)).unwrap_err();
     assert_eq!(refused.code(), "bytes-changed");
@@ -113,7 +113,7 @@ fn what_does_not_come_is_no_permit() {
         }
     }
     let (home, trail) = home();
-    let announced = allowed().announce("/srv/paas", &trail, at(NOW)).unwrap();
+    let announced = allowed().announce(Path::new("/srv/paas"), &trail, at(NOW)).unwrap();
     assert!(announced.fetch(&mut Away, &home.path().join("staged"), || at(NOW)).is_err());
 }
 
@@ -126,7 +126,7 @@ fn a_permit_is_good_for_an_hour() {
         std::fs::write(place.join("a.json"), text).unwrap();
     }
     let permit = || -> Permit {
-        let announced = allowed().announce("/live", &trail, at(NOW)).unwrap();
+        let announced = allowed().announce(&live, &trail, at(NOW)).unwrap();
         announced.fetch(&mut Source::new(&trail, checksum(2)), &staged, || at(NOW)).unwrap().0
     };
     let promote = |permit: Permit, now: DateTime<Utc>| {
@@ -139,4 +139,50 @@ fn a_permit_is_good_for_an_hour() {
     assert_eq!(std::fs::read_to_string(live.join("a.json")).unwrap(), "old");
     promote(permit(), at(NOW) + TimeDelta::seconds(3_599)).unwrap();
     assert_eq!(std::fs::read_to_string(live.join("a.json")).unwrap(), "new");
+}
+
+#[test]
+fn a_permit_is_for_what_was_proved_and_for_the_place_that_was_announced() {
+    let (home, trail) = home();
+    let place = |name: &str| {
+        let dir = home.path().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join("a.json"), name).unwrap();
+        dir
+    };
+    let [live, other_live, staged, other_staged] =
+        ["live", "other-live", "staged", "other-staged"].map(place);
+    let permit = |target: &Path, into: &Path| -> Permit {
+        let announced = allowed().announce(target, &trail, at(NOW)).unwrap();
+        announced.fetch(&mut Source::new(&trail, checksum(2)), into, || at(NOW)).unwrap().0
+    };
+    let protected = [Protected { path: "a.json".into(), growth: Growth::Any }];
+    let files = Plan::files(&live, &staged, &protected).unwrap();
+    let directory = Plan::directory(&live, &staged).unwrap();
+    let journal = Journal::new(home.path().join("journal"));
+    for plan in [&files, &directory] {
+        for permit in [
+            permit(&live, &other_staged),
+            permit(&other_live, &staged),
+            // Nothing was brought there.
+            permit(&live, &home.path().join("nowhere")),
+        ] {
+            let refused = journal.promote(plan, permit, at(NOW)).unwrap_err();
+            assert_eq!(refused.code(), "not-promotable", "{refused}");
+            assert_eq!(std::fs::read_to_string(live.join("a.json")).unwrap(), "live");
+            assert_eq!(journal.pending().unwrap(), None);
+        }
+    }
+    // Another directory of that name is another one.
+    let proved = permit(&live, &staged);
+    std::fs::rename(&staged, home.path().join("moved")).unwrap();
+    std::fs::rename(&other_staged, &staged).unwrap();
+    let plan = Plan::files(&live, &staged, &protected).unwrap();
+    assert_eq!(journal.promote(&plan, proved, at(NOW)).unwrap_err().code(), "not-promotable");
+    // What was noted with a plan is there until it is confirmed.
+    let note = serde_json::json!({ "files": ["a.json"] });
+    let plan = plan.noting(note.clone());
+    journal.promote(&plan, permit(&live, &staged), at(NOW)).unwrap();
+    assert_eq!(std::fs::read_to_string(live.join("a.json")).unwrap(), "other-staged");
+    assert_eq!(journal.pending().unwrap().unwrap().note, Some(note));
 }
