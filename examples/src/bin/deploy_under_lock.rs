@@ -73,7 +73,8 @@ mod tests {
         assert!(!was_run);
         assert!(refused.to_string().contains("ada@host"), "{refused}");
 
-        assert!(lock.release(&Subject::State, &clock, Duration::ZERO).unwrap().is_shut());
+        let seen = lock.standing(&Subject::State).unwrap();
+        lock.release(&Subject::State, &seen, &clock, Duration::ZERO).unwrap();
         assert!(change(context.path(), "shop", || Ok(true)).unwrap());
     }
 }

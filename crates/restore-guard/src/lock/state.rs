@@ -203,18 +203,41 @@ impl MutationLock {
         }
     }
 
-    /// Opens the lock of a subject because an operator says so, or because what it was shut for was taken back, whatever
-    /// lies there. Who does this writes down why, before.
+    /// Opens the lock of a subject because an operator says so, or because what it was shut for was taken back. `seen` is
+    /// what they have looked at: what lies there otherwise was put there since, by somebody else. Who does this writes down
+    /// why, before.
     ///
     /// # Errors
+    /// [`Error::MutationLocked`] when another restore has shut it since; [`Error::MutationLockUnreadable`],
     /// [`Error::MutationsBusy`], [`Error::Io`].
-    pub fn release(&self, subject: &Subject, clock: &dyn Clock, wait: Duration) -> Result<LockStanding> {
+    pub fn release(
+        &self,
+        subject: &Subject,
+        seen: &LockStanding,
+        clock: &dyn Clock,
+        wait: Duration,
+    ) -> Result<()> {
         let _held = self.order(clock, wait, Hold::Alone)?;
-        let standing = self.standing(subject)?;
-        if standing.is_shut() {
-            self.remove(subject)?;
+        match self.standing(subject)? {
+            LockStanding::Open => Ok(()),
+            standing if standing == *seen => self.remove(subject),
+            other => other.refuse_shut(),
         }
-        Ok(standing)
+    }
+
+    /// Whether somebody changes something now, or shuts or opens a lock, and still does after `wait`. Makes nothing.
+    ///
+    /// # Errors
+    /// [`Error::MutationLockUnreadable`], [`Error::Io`].
+    pub fn is_in_use(&self, clock: &dyn Clock, wait: Duration) -> Result<bool> {
+        if !self.has_directory()? || !self.dir.join(ORDER).exists() {
+            return Ok(false);
+        }
+        match self.order(clock, wait, Hold::Alone) {
+            Ok(_) => Ok(false),
+            Err(Error::MutationsBusy(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether there is the directory. A link in its place leads to locks that nobody else looks at.
@@ -353,8 +376,17 @@ mod tests {
         drop(lock.shut(&record(&shop, '3'), &clock, Duration::ZERO).unwrap());
         drop(lock.enter(&Subject::State, &clock, Duration::ZERO).unwrap());
         assert!(lock.enter(&shop, &clock, Duration::ZERO).is_err());
-        assert!(lock.release(&shop, &clock, Duration::ZERO).unwrap().is_shut());
+        // Released is what was looked at, and not what another restore has shut since.
+        let other = LockStanding::Shut(Box::new(record(&shop, '4')));
+        for seen in [LockStanding::Open, other] {
+            let refused = lock.release(&shop, &seen, &clock, Duration::ZERO).unwrap_err();
+            assert_eq!(refused.code(), "mutation-locked");
+        }
+        let seen = lock.standing(&shop).unwrap();
+        assert!(seen.is_shut());
+        lock.release(&shop, &seen, &clock, Duration::ZERO).unwrap();
         assert_eq!(lock.standing(&shop).unwrap(), LockStanding::Open);
+        lock.release(&shop, &seen, &clock, Duration::ZERO).unwrap();
     }
 
     #[test]
@@ -365,7 +397,12 @@ mod tests {
         let busy = lock.shut(&record(&Subject::State, '1'), &clock, Duration::from_millis(50)).unwrap_err();
         assert_eq!(busy.code(), "mutations-busy");
         assert_eq!(lock.standing(&Subject::State).unwrap(), LockStanding::Open);
+        assert!(lock.is_in_use(&clock, Duration::ZERO).unwrap());
         drop(pass);
+        assert!(!lock.is_in_use(&clock, Duration::ZERO).unwrap());
+        let nowhere = MutationLock::new(home.path().join("nowhere"));
+        assert!(!nowhere.is_in_use(&clock, Duration::ZERO).unwrap());
+        assert!(!home.path().join("nowhere").exists(), "who only looks makes nothing");
         drop(lock.shut(&record(&Subject::State, '1'), &clock, Duration::ZERO).unwrap());
     }
 

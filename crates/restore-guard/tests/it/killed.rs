@@ -32,7 +32,10 @@ fn killed_process() {
         "append" => drop(trail.append(&event("killed"), at(5)).unwrap()),
         "shut" => drop(lock.shut(&record(), &clock, WAIT).unwrap()),
         "open" => drop(lock.open(&Subject::State, record().request, &passed(), &clock, WAIT).unwrap()),
-        _ => drop(lock.release(&Subject::State, &clock, WAIT).unwrap()),
+        _ => {
+            let seen = lock.standing(&Subject::State).unwrap();
+            lock.release(&Subject::State, &seen, &clock, WAIT).unwrap();
+        }
     }
     println!("\nhits {}", backup_store::fail_point::hits().join(" "));
 }
@@ -164,7 +167,9 @@ fn lock_holds(home: &Path) {
     );
     assert!(!is_shut(home) && enters());
     drop(lock.shut(&record(), &clock, WAIT).unwrap());
-    assert!(lock.release(&Subject::State, &clock, WAIT).unwrap().is_shut());
+    let seen = lock.standing(&Subject::State).unwrap();
+    assert!(seen.is_shut());
+    lock.release(&Subject::State, &seen, &clock, WAIT).unwrap();
     assert!(enters());
 }
 

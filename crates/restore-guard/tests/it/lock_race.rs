@@ -144,7 +144,9 @@ fn nothing_is_changed_while_the_lock_is_shut() {
                 Some(record)
             );
         } else {
-            assert!(lock.release(&Subject::State, &clock, WAIT).unwrap().is_shut());
+            let seen = lock.standing(&Subject::State).unwrap();
+            assert!(seen.is_shut());
+            lock.release(&Subject::State, &seen, &clock, WAIT).unwrap();
         }
     }
     std::fs::write(home.join("end"), "").unwrap();
