@@ -8,5 +8,5 @@ mod http;
 mod spec;
 mod tcp;
 
-pub use ask::ask;
+pub use ask::{ask, ask_by};
 pub use spec::{Check, CheckKind};

@@ -32,6 +32,8 @@ impl Check {
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckKind {
+    /// Something that this crate has no way to ask: whoever has one asks it by [`ask_by`](crate::ask_by).
+    Other,
     /// A web page, by GET. No redirection is followed.
     Http {
         /// Its address, `http://…` or `https://…`.

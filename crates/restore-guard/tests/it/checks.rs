@@ -1,7 +1,7 @@
 //! What is asked after a restore, of real ports, programs and pages.
 
 use backup_store::Clock;
-use restore_guard::{Check, CheckKind, ask};
+use restore_guard::{Check, CheckKind, ask, ask_by};
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Mutex;
@@ -359,4 +359,44 @@ mod pages {
         check.attempts = 2;
         assert!(!ask(&check, &super::Manual::new(|time| time), &|| false).ok);
     }
+}
+
+#[test]
+fn what_has_another_way_to_ask_is_asked_as_patiently() {
+    let mut check = once(CheckKind::Other);
+    assert!(!asked(&check).0, "nothing here can ask it");
+    (check.attempts, check.every) = (4, Duration::from_secs(3));
+    let clock = Manual::new(|time| time);
+    let mut times = 0;
+    let result = ask_by(&check, &clock, &|| false, &mut || {
+        times += 1;
+        if times == 3 { Ok("now it does".into()) } else { Err("not yet".into()) }
+    });
+    assert_eq!((result.ok, result.detail.as_str(), times), (true, "now it does", 3));
+    assert_eq!(clock.waits(), [Duration::from_secs(3); 2]);
+    assert_eq!(result.duration_ms, 6_000);
+}
+
+/// A name with several addresses, none of which answers, takes no longer than one.
+#[test]
+fn every_address_of_a_name_is_within_one_time_limit() {
+    struct Late(Mutex<u32>);
+    impl std::fmt::Debug for Late {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Late")
+        }
+    }
+    // The looking up has taken all of it.
+    impl Clock for Late {
+        fn monotonic(&self) -> Duration {
+            let mut asked = self.0.lock().unwrap();
+            *asked += 1;
+            Duration::from_secs(u64::from(*asked) * 60)
+        }
+        fn sleep(&self, _: Duration) {}
+    }
+    let listener = TcpListener::bind(ALONE).unwrap();
+    let check = once(CheckKind::Tcp(listener.local_addr().unwrap().to_string()));
+    let result = ask(&check, &Late(Mutex::new(0)), &|| false);
+    assert!(!result.ok && result.detail.contains("within 60 s"), "{}", result.detail);
 }
