@@ -105,6 +105,16 @@ impl Home {
         Ok(Trail::new(dir.join(format!("{context}.jsonl")), context.clone(), self.writer()?))
     }
 
+    /// The same trail, to be read: nothing is made. `None` for a home that has never written one.
+    ///
+    /// # Errors
+    /// [`CliError::Guard`].
+    pub fn known_trail(&self, context: &ContextName) -> Result<Option<Trail>, CliError> {
+        let path = self.0.join("trail").join(format!("{context}.jsonl"));
+        let writer = WriterId::open(&self.0.join("writer-id"))?;
+        Ok(writer.map(|writer| Trail::new(path, context.clone(), writer)))
+    }
+
     /// Keeps other processes of this home from doing `what` until the returned lock is dropped, also by a crash.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
 use crate::args::GlobalArgs;
-use crate::home::Home;
+use crate::home::{Home, HomeLock};
 use crate::open_store::open_store;
 use crate::place;
 use crate::report::message_of;
@@ -10,7 +10,7 @@ use backup_contract::{AppSlug, ContextName};
 use backup_store::{Holder, Lease, LeaseRequest, Store, outside_git_work_tree};
 use chrono::{DateTime, Utc};
 use paas_state::{AllowList, ContextDir, Identities, Recipients};
-use restore_guard::{ActOutcome, Action, Ledger, TrailEvent, TrustedWriters};
+use restore_guard::{ActOutcome, Action, Ledger, TrailEvent, TrustedWriters, WriterPublicKey};
 use std::cell::{OnceCell, RefCell};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -128,6 +128,17 @@ impl<'w> Session<'w> {
         }
         let settings = settings::load(&self.config)?;
         Ok(self.settings.get_or_init(|| settings))
+    }
+
+    /// Takes the text of settings for those of this session before they are written: what they ask for is done first.
+    ///
+    /// # Errors
+    /// [`CliError::Settings`] when it is none.
+    pub fn adopt_settings(&self, text: &[u8]) -> Result<(), CliError> {
+        let settings = settings::parse(&self.config, &String::from_utf8_lossy(text))?;
+        // Nobody has asked for settings that are not there yet.
+        let _ = self.settings.set(settings);
+        Ok(())
     }
 
     /// The settings of the context.
@@ -298,12 +309,19 @@ impl<'w> Session<'w> {
         };
         let named = self.context_settings()?.trusted_writers.iter().map(String::as_str);
         let named = TrustedWriters::parse(named.chain(recovered.lines().filter(|line| !line.is_empty())))?;
-        let own = match self.home.open_signing_key() {
-            Ok(key) => Some(key.public()),
-            Err(CliError::NoSigningKey(_)) => None,
-            Err(e) => return Err(e),
-        };
-        Ok(TrustedWriters::new(named.iter().map(|(_, key)| *key).chain(own)))
+        Ok(TrustedWriters::new(named.iter().map(|(_, key)| *key).chain(self.own_key()?)))
+    }
+
+    /// The key by which evidence of this host is known; `None` where it makes none.
+    ///
+    /// # Errors
+    /// [`CliError::Guard`].
+    pub fn own_key(&self) -> Result<Option<WriterPublicKey>, CliError> {
+        match self.home.open_signing_key() {
+            Ok(key) => Ok(Some(key.public())),
+            Err(CliError::NoSigningKey(_)) => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
     /// Something that the user should know, though the command goes on.
@@ -381,6 +399,42 @@ impl<'w> Session<'w> {
         format!("run-state-{}", self.context)
     }
 
+    /// Keeps other processes of this home from what is done under a lease, whether the store is reached or not.
+    ///
+    /// # Errors
+    /// As for [`Home::lock`].
+    pub fn lock_for(&self, lease: &str, wait: Duration) -> Result<HomeLock, CliError> {
+        self.home.lock(&lease.replace('/', "-"), wait, self.world)
+    }
+
+    fn lease_request(&self, name: &str) -> Result<LeaseRequest, CliError> {
+        Ok(LeaseRequest {
+            name: name.to_owned(),
+            holder: Holder {
+                id: self.home.writer()?.to_string(),
+                description: format!("{} (process {})", self.operator(), std::process::id()),
+            },
+            ttl: LEASE_TTL,
+            wait: Duration::ZERO,
+        })
+    }
+
+    /// Who works under the lease `name` now, in words; `None` where nobody does. Takes nothing, and keeps nobody from it.
+    ///
+    /// # Errors
+    /// [`CliError::Store`] when the store cannot be asked; [`CliError::Io`].
+    pub fn at_work(&self, store: &dyn Store, name: &str) -> Result<Option<String>, CliError> {
+        match self.lock_for(name, Duration::ZERO) {
+            Err(busy @ CliError::Busy(_)) => return Ok(Some(message_of(&busy))),
+            free => drop(free?),
+        }
+        let mut observation = self.home.observation(name, self.world);
+        let clock = &*self.world.clock;
+        let held = Lease::held_by(store, clock, &self.lease_request(name)?, &mut observation)?;
+        self.home.remember(name, &observation, self.world)?;
+        Ok(held)
+    }
+
     /// Does `work` while this process, and no other on any host, holds the lease `name`. The flag that `work` is given
     /// rises when the lease was lost.
     ///
@@ -394,16 +448,8 @@ impl<'w> Session<'w> {
     ) -> Result<T, CliError> {
         let wait = self.global.lock_wait.unwrap_or_default();
         let began = self.world.clock.monotonic();
-        let _one_process = self.home.lock(&name.replace('/', "-"), wait, self.world)?;
-        let mut request = LeaseRequest {
-            name: name.to_owned(),
-            holder: Holder {
-                id: self.home.writer()?.to_string(),
-                description: format!("{} (process {})", self.operator(), std::process::id()),
-            },
-            ttl: LEASE_TTL,
-            wait: Duration::ZERO,
-        };
+        let _one_process = self.lock_for(name, wait)?;
+        let mut request = self.lease_request(name)?;
         let mut observation = self.home.observation(name, self.world);
         let lease = loop {
             let left = wait.saturating_sub(self.world.clock.monotonic().saturating_sub(began));

@@ -61,8 +61,7 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
         durable::create_dir_all(dir, 0o700)?;
     }
     let (text, copy) = chosen(session, found, &store_settings, &identities)?;
-    // Written last: as long as there are no settings, it can be run again.
-    durable::write_new(config, &text, 0o600)?;
+    session.adopt_settings(&text)?;
     let mut told = format!("wrote the settings {}\n  from {copy}\n", config.display());
     told += &place_identity(session, identity)?;
     if session.store_settings()?.url != store_url {
@@ -82,6 +81,8 @@ pub(super) fn recover(session: &Session<'_>, args: &InitArgs) -> Result<Report, 
         .detail("trusted", names.join(" "))
         .detail("earlier_writers", earlier.join(" "));
     session.record(&event, Some(&*store))?;
+    // Written last: as long as there are no settings, it can be run again, and everything before it too.
+    durable::write_new(config, &text, 0o600)?;
 
     let _ = writeln!(
         told,
