@@ -6,7 +6,8 @@ use backup_store::{LockKeeper, Store};
 use chrono::{DateTime, Utc};
 use paas_state::{Catalogue, Record, UnverifiedBundle};
 use restore_guard::{
-    Ledger, OriginId, PinSet, Pins, Question, Records, Scope, Standing, TrailEntry, TrailLine,
+    Action, Ledger, OriginId, PinSet, Pins, Question, Records, Remembered, Scope, Standing, TrailEntry,
+    TrailLine,
 };
 use std::cell::OnceCell;
 
@@ -49,9 +50,17 @@ impl<'a> Shelf<'a> {
         let origin = origin_meant(session, store)?;
         let ledger = session.as_dated(Ledger::new(store, &context));
         let ledger = origin.as_ref().map_or(ledger, |origin| ledger.of_origin(origin));
+        // This home's own trail alone: the copies of others can be written by whoever can write to the store.
+        let trail = session.home.known_trail(&context)?.map(|trail| trail.verify()).transpose()?;
+        let mut evidence = ledger.read(&Scope::Subject(Subject::State), &session.trusted()?)?;
+        if let (Some(trail), Some(key)) = (&trail, session.own_key()?)
+            && let Some(remembered) = Remembered::of(trail, &key, &Subject::State)
+        {
+            evidence = evidence.held_against(&remembered);
+        }
         let mut shelf = Self {
             catalogue: Catalogue::read(store, &context)?,
-            evidence: ledger.read(&Scope::Subject(Subject::State), &session.trusted()?)?,
+            evidence,
             pins: Pins::new(store, &context).read(Some(&Subject::State))?,
             has_locks: OnceCell::new(),
             store,
@@ -60,31 +69,17 @@ impl<'a> Shelf<'a> {
             now,
         };
         if shelf.snapshots().iter().any(|snapshot| snapshot.suspect) {
-            // This home's own trail alone: the copies of others can be written by whoever can write to the store.
-            let own = session.home.trail(&shelf.context)?.verify()?;
-            shelf.lift_suspicion(own.lines.iter());
+            shelf.lift_suspicion(trail.as_ref().map_or(&[], |trail| &trail.lines));
         }
         Ok(shelf)
     }
 
     /// A snapshot that was taken while the mutation lock was shut is as good as any other once it was verified after the
     /// lock had opened.
-    fn lift_suspicion<'t>(&mut self, trail: impl Iterator<Item = &'t TrailLine>) {
-        let opens = |entry: &&TrailEntry| entry.lock_change().is_some_and(|to| to != LockState::Shut);
-        let opened: Vec<_> = trail.map(|line| &line.entry).filter(opens).map(|entry| entry.at).collect();
-        let cleared: Vec<_> = self
-            .snapshots()
-            .iter()
-            .filter(|snapshot| snapshot.suspect)
-            .filter(|snapshot| {
-                let taken = snapshot.finished_at.or(snapshot.started_at);
-                let after = opened.iter().filter(|at| taken.is_some_and(|taken| **at >= taken)).min();
-                let proof =
-                    self.standing(snapshot).and_then(|standing| Some(standing.proved()?.1.record().clone()));
-                proof.zip(after).is_some_and(|(record, after)| {
-                    record.level.covers(Level::Checksum) && record.started_at >= *after
-                })
-            })
+    fn lift_suspicion(&mut self, trail: &[TrailLine]) {
+        let suspects = self.snapshots().iter().filter(|snapshot| snapshot.suspect);
+        let cleared: Vec<_> = suspects
+            .filter(|suspect| self.is_cleared(suspect, trail).unwrap_or_default())
             .map(|snapshot| snapshot.id.clone())
             .collect();
         for snapshot in &mut self.catalogue.snapshots {
@@ -92,6 +87,31 @@ impl<'a> Shelf<'a> {
                 snapshot.suspect = false;
             }
         }
+    }
+
+    /// By the order of the trail, whatever the clock said. It tells nothing of what others have taken or proved: there the time
+    /// has to do.
+    fn is_cleared(&self, suspect: &Snapshot, trail: &[TrailLine]) -> Option<bool> {
+        let entries = || trail.iter().map(|line| &line.entry).enumerate();
+        let place = |is_it: &dyn Fn(&TrailEntry) -> bool| {
+            entries().filter(|(_, entry)| is_it(entry)).map(|(place, _)| place).next_back()
+        };
+        let taken = place(&|entry| entry.action == Action::Run && entry.id.as_ref() == Some(&suspect.id));
+        let taken_at = suspect.finished_at.or(suspect.started_at)?;
+        let is_later =
+            |(at, entry): &(usize, &TrailEntry)| taken.map_or(entry.at >= taken_at, |taken| *at > taken);
+        let opens =
+            |(_, entry): &(usize, &TrailEntry)| entry.lock_change().is_some_and(|to| to != LockState::Shut);
+        let (opened, opening) = entries().filter(opens).find(is_later)?;
+        let standing = self.standing(suspect)?;
+        let (level, proof) = standing.proved()?;
+        let key = proof.key().as_str();
+        let proved = place(&|entry| {
+            entry.detail.get("evidence").and_then(|it| it.as_str()) == Some(key)
+                && matches!(entry.action, Action::Run | Action::Verify)
+        });
+        let is_after = proved.map_or(proof.record().started_at >= opening.at, |proved| proved > opened);
+        Some(is_after && level.covers(Level::Checksum))
     }
 
     /// The snapshots, oldest first.
