@@ -3,9 +3,10 @@ use crate::app::server::within;
 use crate::report::message_of;
 use crate::settings::RunnerSettings;
 use crate::{CliError, Session};
-use backup_contract::{AppSlug, Known};
+use backup_contract::Known;
+use paas_state::DeployedApp;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use walg_driver::process::{Limits, Output, Status};
 use walg_driver::runner::{Job, LocalRunner, Runner};
@@ -22,23 +23,43 @@ pub(super) struct Running<'s> {
     asked: BTreeMap<Option<String>, Known<Vec<String>>>,
 }
 
+/// Where an app runs.
+pub(super) struct Place<'a> {
+    /// The directories that the projects there were started in, `<remote_dir>/<release>`.
+    pub(super) running: &'a Known<Vec<String>>,
+    /// What the host is called.
+    pub(super) host: String,
+    /// Where the releases lie, as the settings say.
+    pub(super) remote_dir: Option<PathBuf>,
+    /// Whether it is known that the app runs there, or it is only looked whether it does.
+    pub(super) is_known: bool,
+}
+
 impl<'s> Running<'s> {
     pub(super) const fn new(session: &'s Session<'s>) -> Self {
         Self { session, asked: BTreeMap::new() }
     }
 
-    /// The directories that the projects on an app's host were started in, `<remote_dir>/<release>`, and what that host is
-    /// called.
-    pub(super) fn beside(&mut self, app: &AppSlug) -> (&Known<Vec<String>>, String) {
+    /// Where an app runs, and what else does there.
+    pub(super) fn place_of(&mut self, app: &DeployedApp) -> Place<'_> {
         let session = self.session;
-        let settings = session.context_settings().ok().and_then(|settings| settings.apps.get(app));
-        let target = match settings.map(|settings| &settings.runner) {
-            Some(RunnerSettings::Ssh { target, .. }) => Some(target.clone()),
-            _ => None,
+        let settings = session.context_settings().ok().and_then(|settings| settings.apps.get(&app.slug));
+        let (target, remote_dir) = match settings.map(|settings| &settings.runner) {
+            Some(RunnerSettings::Ssh { target, remote_dir, .. }) => {
+                (Some(target.clone()), Some(remote_dir.clone()))
+            }
+            Some(RunnerSettings::Compose { dir, .. }) => {
+                let dir = session.expand(dir).unwrap_or_else(|_| dir.clone());
+                (None, dir.parent().map(PathBuf::from))
+            }
+            // That its server runs here says nothing of its containers.
+            Some(RunnerSettings::Local { .. }) | None => (None, None),
         };
+        let is_here = app.remote_dir.as_deref().is_some_and(|dir| Path::new(dir).is_dir());
+        let is_known = remote_dir.is_some() || is_here;
         let host = target.as_ref().map_or_else(|| "this host".to_owned(), |target| format!("'{target}'"));
-        let dirs = self.asked.entry(target).or_insert_with_key(|target| dirs(session, target.as_deref()));
-        (dirs, host)
+        let running = self.asked.entry(target).or_insert_with_key(|target| dirs(session, target.as_deref()));
+        Place { running, host, remote_dir, is_known }
     }
 }
 
