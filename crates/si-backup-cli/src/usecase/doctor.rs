@@ -45,9 +45,15 @@ pub(super) fn doctor(session: &Session<'_>) -> Report {
 pub(super) fn of_the_state(session: &Session<'_>) -> Vec<Finding> {
     // Another snapshot that is damaged is no reason to keep a sound state shut: it may be why this one was restored.
     let of_others = ["snapshot-not-restorable", "verification-failed"];
+    let is_wrong =
+        |finding: &Finding| finding.severity == Severity::Error || CONTAMINATION.contains(&finding.code);
     let findings = about_the_state(session).findings;
-    findings.into_iter().filter(|finding| !of_others.contains(&finding.code)).collect()
+    findings.into_iter().filter(|it| is_wrong(it) && !of_others.contains(&it.code)).collect()
 }
+
+/// What must not be in a restored state, though elsewhere it is only warned of: files that are open to others, and what a
+/// restore has left. Secrets in the open, files of another context and a state root in a git work tree are errors anywhere.
+const CONTAMINATION: [&str; 2] = ["mode-too-open", "restore-leftover"];
 
 fn about_the_state(session: &Session<'_>) -> Checks {
     let mut checks = Checks::default();

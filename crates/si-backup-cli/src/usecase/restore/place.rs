@@ -48,6 +48,11 @@ impl LivePlace {
 
     /// What restores that were killed have left, of which no journal knows.
     pub(in crate::usecase) fn leftovers(&self) -> Vec<PathBuf> {
+        let known = match self.journal().pending() {
+            Ok(pending) => pending.map(|pending| pending.kept),
+            // What it knows of cannot be known.
+            Err(_) => Some(self.incoming()),
+        };
         let is_ours = |name: &OsStr| {
             let text = name.to_string_lossy();
             text == "state.incoming"
@@ -57,7 +62,8 @@ impl LivePlace {
         };
         let dirs = [self.own.clone(), self.own.join("restore")];
         let entries = dirs.iter().filter_map(|dir| std::fs::read_dir(dir).ok()).flatten().flatten();
-        entries.filter(|entry| is_ours(&entry.file_name())).map(|entry| entry.path()).collect()
+        let ours = entries.filter(|entry| is_ours(&entry.file_name())).map(|entry| entry.path());
+        ours.filter(|path| Some(path) != known.as_ref()).collect()
     }
 
     /// Removes them. Nothing that a journal knows of is among them.
