@@ -494,7 +494,7 @@ impl CliError {
 }
 
 /// Reasons to refuse a restore that are over when somebody else is done: nothing is wrong with the snapshot.
-const LOCKED: [&str; 3] = ["lock-shut", "run-active", "restore-pending"];
+const LOCKED: [&str; 4] = ["lock-shut", "run-active", "restore-pending", "target-in-use"];
 
 /// The libraries' errors may grow; what is not named here is a plain failure.
 fn of_code(code: &str) -> u8 {

@@ -39,6 +39,12 @@ impl ProgressMode {
     }
 }
 
+/// Says something on standard error now, before what it is about is done.
+pub(crate) fn say(text: &str) {
+    // It may be closed; then nobody wants to know.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
 /// Counts bytes, and says when to stop.
 pub struct Meter<'a> {
     bytes: AtomicU64,

@@ -1,8 +1,8 @@
-use super::restore::{Aftermath, LivePlace, alone, check_lines, manifest_of};
+use super::restore::{Aftermath, LivePlace, alone, check_lines, manifest_of_pending};
 use crate::args::GuardCommand;
 use crate::report::row;
 use crate::view::{self, GuardRow};
-use crate::{CliError, Report, Session, Shelf};
+use crate::{CliError, Report, Session};
 use backup_contract::{AppSlug, Subject};
 use restore_guard::{Action, LockStanding};
 use std::fmt::Write;
@@ -105,8 +105,7 @@ fn recheck(session: &Session<'_>) -> Result<Report, CliError> {
                 "'si-backup restore resume' opens it",
             ));
         };
-        let shelf = Shelf::read(session, &*store)?;
-        let manifest = manifest_of(session, &shelf, &pending.grant.snapshot())?;
+        let manifest = manifest_of_pending(session, &*store, &pending)?;
         let after = Aftermath { place: &place, store: &*store, grant: &pending.grant, manifest: &manifest };
         let (checks, opened) = after.check(session, Action::Recheck)?;
         let standing = place.lock().standing(&Subject::State)?;
@@ -143,7 +142,7 @@ fn release(session: &Session<'_>, reason: &str) -> Result<Report, CliError> {
                 LockStanding::Open | LockStanding::Unreadable { .. } => event,
             }
         };
-        super::restore::release(session, &place, store, about)?;
+        super::restore::release(session, &place, store, &standing, about)?;
         let mut report = open(COMMAND);
         report.text += "released, for the reason that is in the trail now\n";
         Ok(report)

@@ -21,8 +21,17 @@ pub(super) struct Verification {
     pub(super) checks: Vec<CheckResult>,
     pub(super) started_at: DateTime<Utc>,
     pub(super) finished_at: DateTime<Utc>,
-    /// What the manifest says of the protected files, when it was read.
-    pub(super) accounted: Option<Accounted>,
+    /// What the manifest says of the files, when it was read.
+    pub(super) accounted: Option<Told>,
+}
+
+/// What a manifest tells of its files in sum.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    protected: Accounted,
+    /// How many there are, and how many bytes they have, unpacked.
+    files: u64,
+    bytes: u64,
 }
 
 impl Verification {
@@ -63,7 +72,11 @@ pub(super) fn prove(
                 let identities = identities.ok_or_else(|| session.no_identity(None))?;
                 bundle.verify(identities, meter as &dyn Watch).map(|verified| {
                     let manifest = verified.manifest();
-                    accounted = Some(manifest.accounted());
+                    accounted = Some(Told {
+                        protected: manifest.accounted(),
+                        files: manifest.files.len() as u64,
+                        bytes: manifest.bytes(),
+                    });
                     let malformed: u64 = manifest.files.iter().map(|file| file.malformed_lines).sum();
                     let noted = if malformed == 0 {
                         String::new()
@@ -182,10 +195,20 @@ pub(super) fn sign(
 /// Under which name evidence tells of the protected files.
 const PROTECTED_FILES: &str = "protected_files";
 
-fn details_of(accounted: Accounted) -> Map<String, Value> {
-    let Accounted { held, absent, missing } = accounted;
-    let told = json!({ "held": held, "absent": absent, "missing": missing });
-    Map::from_iter([(PROTECTED_FILES.to_owned(), told)])
+/// Under which name it tells what the snapshot unpacks to.
+const UNPACKED: &str = "unpacked";
+
+fn details_of(told: Told) -> Map<String, Value> {
+    let Accounted { held, absent, missing } = told.protected;
+    let protected = json!({ "held": held, "absent": absent, "missing": missing });
+    let unpacked = json!({ "files": told.files, "bytes": told.bytes });
+    Map::from_iter([(PROTECTED_FILES.to_owned(), protected), (UNPACKED.to_owned(), unpacked)])
+}
+
+/// How many files a snapshot unpacks to, and how many bytes; evidence of older versions, and of weaker levels, tells nothing.
+pub(super) fn unpacked_in(details: &Map<String, Value>) -> Option<(u64, u64)> {
+    let told = details.get(UNPACKED)?;
+    Some((told.get("files")?.as_u64()?, told.get("bytes")?.as_u64()?))
 }
 
 /// What evidence tells of the protected files; that of older versions tells nothing.

@@ -1,7 +1,10 @@
+use crate::args::GlobalArgs;
+use crate::report::shell_word;
 use backup_contract::{CheckResult, Checksum, Level, SnapshotId, Subject};
 use chrono::{DateTime, Utc};
-use restore_guard::{LastVerified, PassedOver, Reason, Refusal, ShutRecord};
+use restore_guard::{PassedOver, Reason, Refusal, RestoreRequest, ShutRecord};
 use serde::Serialize;
+use std::path::PathBuf;
 
 /// A row of `restore` and its steps: what was asked, decided and done.
 #[derive(Debug, Clone, Serialize)]
@@ -161,30 +164,43 @@ impl From<&PassedOver> for PassedOverRow {
 }
 
 impl RefusalRow {
-    /// With the command that would use what is let through.
+    /// With the command that would use what is let through: this request, said again by who has said `global`.
     #[must_use]
-    pub fn of(refusal: &Refusal, subject: &Subject) -> Self {
-        Self {
-            reasons: refusal.reasons.iter().map(ReasonRow::from).collect(),
-            last_verified: refusal.last_verified.as_ref().map(|last| LastVerifiedRow::of(last, subject)),
-        }
+    pub fn of(refusal: &Refusal, request: &RestoreRequest, global: &GlobalArgs) -> Self {
+        let instead = refusal.instead_of(request);
+        let last_verified =
+            refusal.last_verified.as_ref().zip(instead).map(|(last, instead)| LastVerifiedRow {
+                id: last.id.clone(),
+                checksum: last.checksum,
+                level: last.level,
+                at: last.at,
+                command: command_of(&instead, &last.id, global),
+            });
+        Self { reasons: refusal.reasons.iter().map(ReasonRow::from).collect(), last_verified }
     }
 }
 
-impl LastVerifiedRow {
-    fn of(last: &LastVerified, subject: &Subject) -> Self {
-        let flag = match subject {
-            Subject::State => "--state".to_owned(),
-            Subject::App(app) => format!("--app {app}"),
-        };
-        Self {
-            id: last.id.clone(),
-            checksum: last.checksum,
-            level: last.level,
-            at: last.at,
-            command: format!("si-backup restore {flag} --from {} --force", last.id),
-        }
+/// How a restore of a snapshot is asked for, to be put into a shell.
+fn command_of(request: &RestoreRequest, id: &SnapshotId, global: &GlobalArgs) -> String {
+    let mut command = "si-backup".to_owned();
+    let mut say = |option: &str, value: Option<String>| {
+        command.extend(value.map(|value| format!(" {option} {}", shell_word(&value))));
+    };
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    say("--config", path(&global.config));
+    say("--state-root", path(&global.state_root));
+    say("--context", global.context.as_ref().map(ToString::to_string));
+    say("--operator", global.operator.clone());
+    command += " restore";
+    command += &match &request.subject {
+        Subject::State => " --state".to_owned(),
+        Subject::App(app) => format!(" --app {app}"),
+    };
+    command += &format!(" --from {id}");
+    if let Some(accept) = &request.accept {
+        command += &format!(" --accept-level {} --reason {}", accept.level, shell_word(&accept.reason));
     }
+    command + " --force"
 }
 
 impl GuardRow {

@@ -8,15 +8,15 @@ use crate::view::RestoreRow;
 use crate::{AppEnvironment, AppServer, CliError, Report, Session};
 use backup_contract::{AppSlug, CheckResult, Finding, Outcome, Severity, Subject};
 use backup_store::Store;
-use paas_state::{
-    Event, Manifest, StatePath, VaultPrints, compare_vault, deployed_apps, is_store, newest_events,
-};
-use restore_guard::{ActOutcome, Action, Check, CheckKind, Grant, PassedChecks, ask};
+use paas_state::{Event, Manifest, StatePath, VaultPrints, compare_vault, deployed_apps, is_store, tells_of};
+use restore_guard::{ActOutcome, Action, Check, CheckKind, Grant, PassedChecks, TrailEntry, ask, ask_by};
 use std::fmt::Write;
+use std::time::Duration;
 use walg_driver::process::Limits;
 
-/// How far back in the context's events the restore's own is looked for.
-const RECENT: usize = 200;
+/// What the context's events call a restore, and the checks after it.
+const RESTORED: &str = "backup restore";
+const VERIFIED: &str = "backup restore verify";
 
 /// The largest file of a state that is asked for references to secrets, in bytes.
 const LIMIT: u64 = 64 << 20;
@@ -72,7 +72,8 @@ impl Aftermath<'_> {
         let mut checks = self.ask(session);
         checks.push(match &mismatches {
             Ok(findings) => {
-                of_findings("vault", "its secrets are those that the restored state refers to", findings)
+                let wrong = findings.iter().filter(|finding| finding.severity == Severity::Error);
+                of_findings("vault", "its secrets are those that the restored state refers to", wrong)
             }
             Err(e) => failed("vault", message_of(e)),
         });
@@ -88,17 +89,23 @@ impl Aftermath<'_> {
             .detail("vault", vault)
             .detail("answers", said);
         session.record(&entry, Some(self.store))?;
-        let told = Event::new(session.now(), &self.place.context, "backup restore verify", passed.is_some())
+        let told = Event::new(session.now(), &self.place.context, VERIFIED, passed.is_some())
             .with("subject", &self.grant.subject)
             .with("snapshot", &self.grant.id)
+            .with("request", &self.grant.request)
             .with("checks", &Outcome::of(&checks));
         note_event(session, &self.place.context, &told);
         let Some(passed) = passed else { return Ok((checks, false)) };
+        if let Err(why) = self.is_told(session, true) {
+            checks.push(failed("events of the checks", why));
+            return Ok((checks, false));
+        }
         // In the trail before it is open: who finds it open finds the reason too.
         let opened = |outcome| {
             session
                 .event(Action::LockOpened, outcome)
                 .snapshot(self.grant.snapshot())
+                .detail("request", self.grant.request.to_string())
                 .detail("checks", "passed")
         };
         session.record(&opened(ActOutcome::Announced), Some(self.store))?;
@@ -142,11 +149,11 @@ impl Aftermath<'_> {
     /// Tells the context's events of the restore, unless they tell of it already.
     fn tell_events(&self, session: &Session<'_>) {
         let request = self.grant.request.to_string();
-        let newest = newest_events(&self.place.context, RECENT).unwrap_or_default();
-        if newest.iter().any(|event| event.fields.get("request") == Some(&request)) {
+        // A log that cannot be read cannot be written either, which is said then.
+        if tells_of(&self.place.context, RESTORED, ("request", &request)).unwrap_or_default() {
             return;
         }
-        let restored = Event::new(session.now(), &self.place.context, "backup restore", true)
+        let restored = Event::new(session.now(), &self.place.context, RESTORED, true)
             .with("subject", &self.grant.subject)
             .with("snapshot", &self.grant.id)
             .with("checksum", &self.grant.checksum)
@@ -154,22 +161,50 @@ impl Aftermath<'_> {
         note_event(session, &self.place.context, &restored);
     }
 
-    /// Whether the context's own events tell of the restore.
+    /// Whether the trail and the context's own events tell of the restore.
     fn events(&self, session: &Session<'_>) -> CheckResult {
-        let request = self.grant.request.to_string();
-        let is_ours = |event: &Event| event.fields.get("request") == Some(&request);
-        let report = || -> Result<bool, CliError> {
+        match self.is_told(session, false) {
+            Ok(()) => passed("events", "trail and events show the restore".into()),
+            Err(why) => failed("events", why),
+        }
+    }
+
+    /// Whether trail and events tell of the restore; of its checks too, where those `are_made`. Why not, where they do not.
+    fn is_told(&self, session: &Session<'_>, are_made: bool) -> Result<(), String> {
+        let request = self.grant.request;
+        let text = request.to_string();
+        let read = || -> Result<_, CliError> {
             // Held against its copies by the doctor.
-            let audited = session.home.trail(&session.context)?.verify()?;
-            if let Some(broken) = audited.findings.iter().find(|finding| !finding.is_harmless()) {
-                return Err(CliError::usage(broken.to_string(), "'si-backup audit verify' says more"));
-            }
-            Ok(newest_events(&self.place.context, RECENT)?.iter().any(is_ours))
+            let trail = session.home.trail(&session.context)?.verify()?;
+            let told =
+                |command| tells_of(&self.place.context, command, ("request", &text)).map_err(CliError::from);
+            Ok((trail, told(RESTORED)?, !are_made || told(VERIFIED)?))
         };
-        match report() {
-            Ok(true) => passed("events", "trail and events show the restore".into()),
-            Ok(false) => failed("events", "the context's events do not show the restore".into()),
-            Err(e) => failed("events", message_of(&e)),
+        let (trail, restored, verified) = read().map_err(|e| message_of(&e))?;
+        if let Some(broken) = trail.findings.iter().find(|finding| !finding.is_harmless()) {
+            return Err(format!("{broken}; 'si-backup audit verify' says more"));
+        }
+        let announced = trail.lines.iter().position(|line| line.digest == request);
+        let Some(announced) = announced else {
+            return Err("this host's trail does not tell who asked for the restore".into());
+        };
+        let is_passed = |entry: &TrailEntry| {
+            matches!(entry.action, Action::Restore | Action::Recheck)
+                && entry.outcome == ActOutcome::Done
+                && entry.detail.get("request").and_then(|it| it.as_str()) == Some(text.as_str())
+        };
+        let later = &trail.lines[announced..];
+        let missing = [
+            (restored, "the context's events do not show the restore"),
+            (verified, "the context's events do not show the checks after the restore"),
+            (
+                !are_made || later.iter().any(|line| is_passed(&line.entry)),
+                "this host's trail does not show the checks after the restore",
+            ),
+        ];
+        match missing.into_iter().find(|(is_there, _)| !is_there) {
+            Some((_, what)) => Err(what.into()),
+            None => Ok(()),
         }
     }
 
@@ -192,11 +227,10 @@ impl Aftermath<'_> {
     }
 }
 
-/// What is wrong, as the answer to one question: errors alone say no.
-fn of_findings(name: &str, well: &str, findings: &[Finding]) -> CheckResult {
-    let wrong: Vec<_> = findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
+/// What is wrong, as the answer to one question.
+fn of_findings<'f>(name: &str, well: &str, wrong: impl IntoIterator<Item = &'f Finding>) -> CheckResult {
+    let wrong: Vec<_> = wrong
+        .into_iter()
         .map(|finding| format!("{} {}; {}", finding.place, finding.detail, finding.hint))
         .collect();
     if wrong.is_empty() { passed(name, well.to_owned()) } else { failed(name, wrong.join(" / ")) }
@@ -213,21 +247,28 @@ fn asked(session: &Session<'_>, app: &AppSlug, settings: &CheckSettings) -> Chec
         },
         (_, Some(address), _) => CheckKind::Tcp(address.clone()),
         (.., Some(words)) => CheckKind::Command(words.clone()),
-        _ => return timed(session, || sql(session, app, &name, settings.sql.as_deref())),
+        _ => CheckKind::Other,
     };
     let mut check = Check::new(name, kind);
     check.attempts = settings.attempts.unwrap_or(check.attempts);
     check.every = settings.every.unwrap_or(check.every);
     check.timeout = settings.timeout.unwrap_or(check.timeout);
     let stop = || session.world.interrupts.signal().is_some();
-    ask(&check, &*session.world.clock, &stop)
+    let clock = &*session.world.clock;
+    match (&check.kind, &settings.sql) {
+        (CheckKind::Other, Some(query)) => {
+            ask_by(&check, clock, &stop, &mut || sql(session, app, query, check.timeout))
+        }
+        (CheckKind::Other, None) => failed(&check.name, "the settings ask nothing".into()),
+        _ => ask(&check, clock, &stop),
+    }
 }
 
-fn sql(session: &Session<'_>, app: &AppSlug, name: &str, sql: Option<&str>) -> CheckResult {
-    let Some(sql) = sql else { return failed(name, "the settings ask nothing".into()) };
+/// Asks the app's server once, all in all within `timeout`.
+fn sql(session: &Session<'_>, app: &AppSlug, sql: &str, timeout: Duration) -> Result<String, String> {
     let answer = || -> Result<String, CliError> {
         let environment = AppEnvironment::read(session, app)?;
-        within(session, Limits::default(), |control| {
+        within(session, Limits::default().total(timeout), |control| {
             let server = AppServer::of(session, &environment, None, control)?;
             Ok(server
                 .runner
@@ -235,10 +276,10 @@ fn sql(session: &Session<'_>, app: &AppSlug, name: &str, sql: Option<&str>) -> C
         })
     };
     match answer() {
-        Ok(said) if said.trim() == "t" => passed(name, "it answers true".into()),
+        Ok(said) if said.trim() == "t" => Ok("it answers true".into()),
         // What else it answers may be somebody's data.
-        Ok(_) => failed(name, "it does not answer true".into()),
-        Err(e) => failed(name, format!("it could not be asked [{}]", e.code())),
+        Ok(_) => Err("it does not answer true".into()),
+        Err(e) => Err(format!("it could not be asked [{}]", e.code())),
     }
 }
 

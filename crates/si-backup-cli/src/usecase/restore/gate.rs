@@ -7,6 +7,15 @@ use chrono::TimeDelta;
 use restore_guard::{
     AcceptedLevel, Candidate, Decision, Latest, LockStanding, Obstacle, Phase, RestoreRequest, Wanted, decide,
 };
+use std::time::Duration;
+
+/// Who else is at work, and how long they may take to end.
+pub(super) struct Others {
+    /// Another run, in words.
+    pub(super) run: Option<String>,
+    /// For how long a deploy or a change of secrets that is under way is waited for.
+    pub(super) patience: Duration,
+}
 
 /// Asks the gate, of everything that is known here.
 ///
@@ -17,6 +26,7 @@ pub(super) fn decided(
     args: &RestoreArgs,
     place: &LivePlace,
     shelf: &Shelf<'_>,
+    others: &Others,
 ) -> Result<(RestoreRequest, Decision), CliError> {
     let gate = &session.context_settings()?.gate;
     let from = args.from.as_deref().unwrap_or("LATEST");
@@ -43,7 +53,7 @@ pub(super) fn decided(
             .map(|level| AcceptedLevel { level, reason: args.reason.clone().unwrap_or_default() }),
         step_back: args.or_last_verified,
         operator: session.operator(),
-        obstacles: obstacles(place)?,
+        obstacles: obstacles(session, place, others)?,
     };
     let candidates: Vec<_> = shelf
         .snapshots()
@@ -58,8 +68,9 @@ pub(super) fn decided(
     Ok((request, decision))
 }
 
-fn obstacles(place: &LivePlace) -> Result<Vec<Obstacle>, CliError> {
+fn obstacles(session: &Session<'_>, place: &LivePlace, others: &Others) -> Result<Vec<Obstacle>, CliError> {
     let mut obstacles = Vec::new();
+    obstacles.extend(others.run.clone().map(Obstacle::RunActive));
     if let Some(pending) = place.journal().pending()?
         && pending.phase != Phase::Dropping
     {
@@ -79,6 +90,9 @@ fn obstacles(place: &LivePlace) -> Result<Vec<Obstacle>, CliError> {
         LockStanding::Unreadable { path, why } => {
             obstacles.push(Obstacle::TargetInUse(format!("{} cannot be read: {why}", path.display())));
         }
+    }
+    if obstacles.is_empty() && place.lock().is_in_use(&*session.world.clock, others.patience)? {
+        obstacles.push(Obstacle::TargetInUse("a deploy or a change of secrets is under way".to_owned()));
     }
     Ok(obstacles)
 }

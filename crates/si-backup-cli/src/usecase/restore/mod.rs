@@ -3,14 +3,19 @@
 mod after;
 mod empty;
 mod gate;
+mod keeping;
+mod note;
 mod place;
+mod room;
 mod si;
 mod source;
 mod steps;
 
 pub(super) use after::{Aftermath, check_lines, failed, passed};
+pub(super) use keeping::drop_what_has_run_out;
+pub(super) use note::manifest_of_pending;
 pub(super) use place::LivePlace;
-pub(super) use steps::{alone, drop_what_has_run_out};
+pub(super) use steps::alone;
 
 use crate::args::{RestoreArgs, RestoreStep};
 use crate::report::{message_of, row};
@@ -21,11 +26,11 @@ use backup_contract::{SnapshotRef, Subject};
 use backup_store::Store;
 use chrono::{DateTime, TimeDelta, Utc};
 use empty::EmptyContext;
-use gate::decided;
-use paas_state::{Inventory, Manifest, Shape, carry_events_from, carry_events_into, spoken_for};
+use gate::{Others, decided};
+use paas_state::{Manifest, Shape, carry_events_from, carry_events_into, spoken_for};
 use restore_guard::{
-    ActOutcome, Action, Allowed, Decision, Grant, Growth, MutationPass, Pending, Permit, Plan, Promoted,
-    Protected, Refusal, ShutRecord, TrailEvent, require_space,
+    ActOutcome, Action, Allowed, Decision, Grant, Growth, LockStanding, MutationPass, Pending, Permit, Plan,
+    Promoted, Protected, Refusal, RestoreRequest, ShutRecord, TrailEvent, require_space,
 };
 use source::Bundles;
 use std::fmt::Write;
@@ -35,9 +40,6 @@ const COMMAND: &str = "backup restore";
 
 /// How long a deploy or a change of secrets that is under way is waited for, where nobody says.
 const WAIT: Duration = Duration::from_secs(10);
-
-/// What is needed besides the files themselves, in bytes: the journal, and room for the directories.
-const BESIDES: u64 = 1 << 20;
 
 /// Restores the state, or goes on with a restore.
 pub(super) fn restore(session: &Session<'_>, args: &RestoreArgs) -> Result<Report, CliError> {
@@ -58,15 +60,32 @@ pub(super) fn restore(session: &Session<'_>, args: &RestoreArgs) -> Result<Repor
     let made = EmptyContext::make(session)?;
     let place = LivePlace::open(session)?;
     if !args.force {
+        let others =
+            Others { run: session.at_work(&*store, &session.state_lease())?, patience: Duration::ZERO };
         let shelf = Shelf::read(session, &*store)?;
-        return show(session, args, &place, &shelf);
+        return show(session, args, &place, &*store, &shelf, &others);
     }
     made.keep();
     // No backup is made meanwhile, nor by another host of the same context.
-    session.with_lease(&*store, &session.state_lease(), |_| {
+    let mut is_begun = false;
+    let done = session.with_lease(&*store, &session.state_lease(), |_| {
+        is_begun = true;
         let shelf = Shelf::read(session, &*store)?;
         carry_out(session, args, &place, &*store, &shelf)
-    })
+    });
+    match done {
+        Err(busy) if !is_begun && ["busy", "lease-held"].contains(&busy.code()) => {
+            let others = Others { run: Some(message_of(&busy)), patience: Duration::ZERO };
+            let shelf = Shelf::read(session, &*store)?;
+            match decided(session, args, &place, &shelf, &others)? {
+                (request, Decision::Refused(refusal)) => {
+                    refuse(session, &place, &*store, &request, &refusal, session.now())
+                }
+                (_, Decision::Allowed(_)) => Err(busy),
+            }
+        }
+        done => done,
+    }
 }
 
 /// How long to wait for whoever changes the context just now.
@@ -79,12 +98,16 @@ fn show(
     session: &Session<'_>,
     args: &RestoreArgs,
     place: &LivePlace,
+    store: &dyn Store,
     shelf: &Shelf<'_>,
+    others: &Others,
 ) -> Result<Report, CliError> {
-    let (request, decision) = decided(session, args, place, shelf)?;
+    let (request, decision) = decided(session, args, place, shelf, others)?;
     let started_at = session.now();
     let report = match decision {
-        Decision::Refused(refusal) => refused(session, place, &request.subject, &refusal, started_at),
+        // Who only looks has asked for nothing.
+        Decision::Refused(refusal) if args.dry_run => refused(session, place, &request, &refusal, started_at),
+        Decision::Refused(refusal) => refuse(session, place, store, &request, &refusal, started_at)?,
         Decision::Allowed(allowed) => {
             let manifest = manifest_of(session, shelf, &allowed.snapshot())?;
             let mut row = blank(session, place, started_at, "planned");
@@ -153,35 +176,37 @@ fn carry_out(
 ) -> Result<Report, CliError> {
     let started_at = session.now();
     drop_what_has_run_out(session, place, store)?;
-    let (request, decision) = decided(session, args, place, shelf)?;
+    let others = Others { run: None, patience: patience(session) };
+    let (request, decision) = decided(session, args, place, shelf, &others)?;
     let allowed = match decision {
         Decision::Allowed(allowed) => *allowed,
-        Decision::Refused(refusal) => {
-            session.record(&refusal.event(&request), Some(store))?;
-            return Ok(refused(session, place, &request.subject, &refusal, started_at));
-        }
+        Decision::Refused(refusal) => return refuse(session, place, store, &request, &refusal, started_at),
     };
     let identities = session.identities()?.ok_or_else(|| session.no_identity(None))?;
+    if args.or_last_verified && !allowed.passed_over().is_empty() {
+        // Before anything is done, and whatever comes of it.
+        crate::progress::say(&told(&allowed));
+    }
     place.sweep()?;
     let snapshot = allowed.snapshot();
-    let sealed = crate::shelf::find(shelf.snapshots(), &snapshot.subject, snapshot.id.as_str())?.bytes;
-    // What it unpacks to is not known before it is read; what is live now tells about how much.
-    let live = Inventory::take(&place.context, &[])?.bytes_taken();
     let (checksum, rests_on) = (allowed.checksum(), allowed.rests_on());
     let mut row = blank(session, place, started_at, "restored");
     describe(&mut row, &allowed);
     let text = told(&allowed);
 
-    let target = place.context.path().display().to_string();
-    let announced = allowed.announce(&target, &session.home.trail(&session.context)?, session.now())?;
+    let target = place.context.path();
+    let announced = allowed.announce(target, &session.home.trail(&session.context)?, session.now())?;
     let mut bundles = Bundles { session, shelf, identities: &identities };
-    let done = prepare(session, place, sealed.max(live), || {
-        announced.fetch(&mut bundles, &place.incoming(), || session.now())
-    })
-    .and_then(|(permit, manifest)| {
-        let grant = permit.grant().clone();
-        promote(session, place, store, permit, &manifest).map(|promoted| (promoted, grant, manifest))
-    });
+    let done = room::needed(session, place, shelf, announced.allowed())
+        .and_then(|bytes| {
+            prepare(session, place, bytes, || {
+                announced.fetch(&mut bundles, &place.incoming(), || session.now())
+            })
+        })
+        .and_then(|(permit, manifest)| {
+            let grant = permit.grant().clone();
+            promote(session, place, store, permit, &manifest).map(|promoted| (promoted, grant, manifest))
+        });
     let (promoted, grant, manifest) = match done {
         Ok(done) => done,
         Err(error) => {
@@ -213,7 +238,7 @@ fn prepare<T>(
     let incoming = place.incoming();
     if let Some(parent) = incoming.parent() {
         backup_store::durable::create_dir_all(parent, 0o700)?;
-        require_space(parent, bytes.saturating_add(BESIDES))?;
+        require_space(parent, bytes)?;
     }
     fetch().map_err(|error| session.explain(error))
 }
@@ -243,7 +268,7 @@ fn promote(
                 growth: if shape == Shape::Log { Growth::Grows } else { Growth::Any },
             })
             .collect();
-        let plan = Plan::files(place.context.path(), &incoming, &protected)?;
+        let plan = Plan::files(place.context.path(), &incoming, &protected)?.noting(note::of(manifest)?);
         Ok(place.journal().promote(&plan, permit, session.now())?)
     };
     let done = changed();
@@ -256,7 +281,10 @@ fn promote(
                     about(session, Action::LockReleased, outcome, &grant)
                         .detail("reason", "nothing was changed")
                 };
-                release(session, place, Some(store), released)?;
+                let seen = place.lock().standing(&Subject::State)?;
+                if matches!(&seen, LockStanding::Shut(record) if record.request == grant.request) {
+                    release(session, place, Some(store), &seen, released)?;
+                }
             }
             return Err(error);
         }
@@ -283,31 +311,45 @@ pub(super) fn shut(
 
 /// The beginning of an entry of the trail about what becomes of a restore.
 pub(super) fn about(session: &Session<'_>, action: Action, outcome: ActOutcome, grant: &Grant) -> TrailEvent {
-    session.event(action, outcome).snapshot(grant.snapshot()).checksum(grant.checksum)
+    let event = session.event(action, outcome).snapshot(grant.snapshot()).checksum(grant.checksum);
+    event.detail("request", grant.request.to_string())
 }
 
-/// Opens the lock, with a word in the trail before and after it.
+/// Opens the lock as it was seen, with a word in the trail before and after it.
 pub(super) fn release(
     session: &Session<'_>,
     place: &LivePlace,
     store: Option<&dyn Store>,
+    seen: &LockStanding,
     about: impl Fn(ActOutcome) -> TrailEvent,
 ) -> Result<(), CliError> {
     session.record(&about(ActOutcome::Announced), store)?;
-    place.lock().release(&Subject::State, &*session.world.clock, patience(session))?;
+    place.lock().release(&Subject::State, seen, &*session.world.clock, patience(session))?;
     session.record(&about(ActOutcome::Done), store)
 }
 
-/// Gives the live logs what was written to the replaced ones in the moment of their replacement.
+/// Gives the live logs what was written to the replaced ones in the moment of their replacement. Where that cannot be done
+/// it is done before what was replaced is dropped.
 pub(super) fn keep_events(session: &Session<'_>, place: &LivePlace) {
-    let pending = place.journal().pending();
-    let kept = pending.ok().flatten().map(|pending| pending.kept);
-    if let Some(Err(e)) = kept.map(|kept| carry_events_from(&kept, &place.context)) {
+    let pending = place.journal().pending().map_err(CliError::from);
+    let brought = pending.and_then(|pending| match pending {
+        Some(pending) => bring_events(place, &pending),
+        None => Ok(()),
+    });
+    if let Err(e) = brought {
         session.warn(format!(
             "events that were written during the restore may lie in what was replaced: {}",
-            message_of(&e.into())
+            message_of(&e)
         ));
     }
+}
+
+/// The same, of what a restore has kept; nothing where somebody has taken that away.
+pub(super) fn bring_events(place: &LivePlace, pending: &Pending) -> Result<(), CliError> {
+    if pending.kept.exists() {
+        carry_events_from(&pending.kept, &place.context)?;
+    }
+    Ok(())
 }
 
 /// What goes before the plan: which snapshot, what it rests on, and which newer ones are passed over.
@@ -388,17 +430,31 @@ pub(super) fn undo_row(session: &Session<'_>, place: &LivePlace) -> Option<UndoR
     })
 }
 
+/// Refuses what was asked for, with a word in the trail.
+fn refuse(
+    session: &Session<'_>,
+    place: &LivePlace,
+    store: &dyn Store,
+    request: &RestoreRequest,
+    refusal: &Refusal,
+    started_at: DateTime<Utc>,
+) -> Result<Report, CliError> {
+    session.record(&refusal.event(request), Some(store))?;
+    Ok(refused(session, place, request, refusal, started_at))
+}
+
 fn refused(
     session: &Session<'_>,
     place: &LivePlace,
-    subject: &Subject,
+    request: &RestoreRequest,
     refusal: &Refusal,
     started_at: DateTime<Utc>,
 ) -> Report {
+    let subject = &request.subject;
     let mut view = blank(session, place, started_at, "refused");
     view.id.clone_from(&refusal.id);
     view.checksum = refusal.checksum;
-    let reasons = RefusalRow::of(refusal, subject);
+    let reasons = RefusalRow::of(refusal, request, &session.global);
     let mut text = String::new();
     for reason in &reasons.reasons {
         let _ = writeln!(text, "refused: {} [{}]", reason.detail, reason.code);

@@ -1,11 +1,13 @@
-use super::{Aftermath, LivePlace, about, blank, keep_events, manifest_of, release, row_of, shut, undo_row};
+use super::{
+    Aftermath, LivePlace, about, blank, bring_events, keep_events, manifest_of_pending, release, row_of,
+    shut, undo_row,
+};
 use crate::args::UndoArgs;
 use crate::report::{finding_lines, message_of, row};
 use crate::usecase::run::note_event;
-use crate::{CliError, Mode, Report, Session, Shelf};
+use crate::{CliError, Mode, Report, Session};
 use backup_contract::Subject;
 use backup_store::Store;
-use chrono::TimeDelta;
 use paas_state::Event;
 use restore_guard::{ActOutcome, Action, LockStanding, Pending, Phase, Resumed, Writes};
 use std::fmt::Write;
@@ -17,31 +19,25 @@ pub(in crate::usecase) fn alone<T>(
     mut work: impl FnMut(Option<&dyn Store>) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     let lease = session.state_lease();
-    let away = |error: &CliError| {
-        session.warn(format!("the store is not reached, and is done without: {}", message_of(error)));
-    };
-    let store = match session.open_store() {
-        Ok(store) => store,
-        Err(e) => {
-            away(&e);
-            let wait = session.global.lock_wait.unwrap_or_default();
-            let _one_process = session.home.lock(&lease, wait, session.world)?;
-            return work(None);
-        }
-    };
     let mut is_begun = false;
-    let done = session.with_lease(&*store, &lease, |_| {
-        is_begun = true;
-        work(Some(&*store))
-    });
-    match done {
-        // The lease could not be had.
-        Err(e @ CliError::Store(_)) if !is_begun && e.exit_code() != LOCKED => {
-            away(&e);
-            work(None)
+    let away = match session.open_store() {
+        Ok(store) => {
+            let done = session.with_lease(&*store, &lease, |_| {
+                is_begun = true;
+                work(Some(&*store))
+            });
+            match done {
+                // The lease could not be had.
+                Err(e @ CliError::Store(_)) if !is_begun && e.exit_code() != LOCKED => e,
+                done => return done,
+            }
         }
-        done => done,
-    }
+        Err(e) => e,
+    };
+    session.warn(format!("the store is not reached, and is done without: {}", message_of(&away)));
+    // Others of this host are kept away all the same.
+    let _one_process = session.lock_for(&lease, session.global.lock_wait.unwrap_or_default())?;
+    work(None)
 }
 
 /// The exit code of what somebody else holds.
@@ -87,8 +83,9 @@ pub(super) fn resume(session: &Session<'_>) -> Result<Report, CliError> {
                         Report::new(COMMAND, vec![row(&view)], text).with_error(CliError::ChecksFailed)
                     );
                 };
-                let shelf = Shelf::read(session, store)?;
-                let manifest = manifest_of(session, &shelf, &pending.grant.snapshot())?;
+                // What it has left must not keep the lock shut.
+                place.sweep()?;
+                let manifest = manifest_of_pending(session, store, &pending)?;
                 let after = Aftermath { place: &place, store, grant: &pending.grant, manifest: &manifest };
                 let report = after.finish(session, view, text, &promoted.findings)?;
                 Ok(Report { command: COMMAND, ..report })
@@ -120,6 +117,7 @@ fn is_done(
         // Killed before it had opened the lock, which nothing else would open any more.
         undone_now(session, place, store, pending)?;
     }
+    place.sweep()?;
     let is_shut = place.lock().standing(&Subject::State)?.is_shut();
     let (text, error) = match pending.phase {
         Phase::Moved if is_shut => (
@@ -182,7 +180,8 @@ fn nothing_was_changed(
     let has_leftovers = !place.leftovers().is_empty();
     place.sweep()?;
     let view = blank(session, place, session.now(), "resumed");
-    if let LockStanding::Shut(record) = place.lock().standing(&Subject::State)? {
+    let seen = place.lock().standing(&Subject::State)?;
+    if let LockStanding::Shut(record) = &seen {
         let about = |outcome| {
             session
                 .event(Action::LockReleased, outcome)
@@ -190,7 +189,7 @@ fn nothing_was_changed(
                 .detail("reason", "nothing was changed")
                 .detail("request", record.request.to_string())
         };
-        release(session, place, store, about)?;
+        release(session, place, store, &seen, about)?;
         let text = "nothing had been changed; the mutation lock is open again\n".to_owned();
         return Ok(Report::new(command, vec![row(&view)], text));
     }
@@ -295,11 +294,12 @@ fn undo_of_the_lock(
     pending: &Pending,
     why: &str,
 ) -> Result<bool, CliError> {
-    match place.lock().standing(&Subject::State)? {
+    let seen = place.lock().standing(&Subject::State)?;
+    match &seen {
         LockStanding::Shut(record) if record.request == pending.grant.request => {
             let released =
                 |outcome| about(session, Action::LockReleased, outcome, &pending.grant).detail("reason", why);
-            release(session, place, store, released).map(|()| true)
+            release(session, place, store, &seen, released).map(|()| true)
         }
         _ => Ok(false),
     }
@@ -326,7 +326,7 @@ pub(super) fn confirm(session: &Session<'_>) -> Result<Report, CliError> {
     })
 }
 
-fn drop_kept(
+pub(super) fn drop_kept(
     session: &Session<'_>,
     place: &LivePlace,
     store: &dyn Store,
@@ -335,7 +335,7 @@ fn drop_kept(
 ) -> Result<(), CliError> {
     if pending.phase == Phase::Moved {
         // Of one that was undone, what is kept is what was restored: its lines belong nowhere.
-        keep_events(session, place);
+        bring_events(place, pending)?;
     }
     let entry = |outcome| about(session, Action::RestoreConfirm, outcome, &pending.grant).detail("why", why);
     session.record(&entry(ActOutcome::Announced), Some(store))?;
@@ -346,24 +346,4 @@ fn drop_kept(
     }
     place.sweep()?;
     session.record(&entry(ActOutcome::Done), Some(store))
-}
-
-/// Drops what an earlier restore, or its undoing, has kept, once the lock is open and its time has run out.
-pub(in crate::usecase) fn drop_what_has_run_out(
-    session: &Session<'_>,
-    place: &LivePlace,
-    store: &dyn Store,
-) -> Result<(), CliError> {
-    let Some(pending) = place.journal().pending()? else { return Ok(()) };
-    if place.lock().standing(&Subject::State)?.is_shut() {
-        return Ok(());
-    }
-    let keep = TimeDelta::from_std(session.context_settings()?.undo_keep).unwrap_or(TimeDelta::MAX);
-    match pending.phase {
-        Phase::Moved | Phase::Undone if session.now().signed_duration_since(pending.since) > keep => {
-            drop_kept(session, place, store, &pending, "its keeping time has run out")
-        }
-        Phase::Dropping => drop_kept(session, place, store, &pending, "it was being dropped"),
-        _ => Ok(()),
-    }
 }
