@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod aftermath;
 mod apps;
 mod bad_input;
 mod beside_si;
@@ -21,6 +22,7 @@ mod docker;
 mod extracting;
 mod extracting_databases;
 mod faulty_restores;
+mod gate;
 mod git;
 mod hard_times;
 mod harness;

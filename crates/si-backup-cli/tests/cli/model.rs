@@ -1,11 +1,14 @@
 //! Whatever is done in whatever order, and wherever it is killed: nothing unproved is promoted, nothing is lost that was not
 //! asked to be, the lock is shut from the first change to passed checks, the trail only grows.
 
-use crate::harness::{Host, full, small};
+use crate::harness::{Host, full, small, tree};
+use crate::killed_restores::Act;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 /// What may happen.
 #[derive(Debug, Clone)]
@@ -17,8 +20,10 @@ enum Op {
     Unprove,
     Restore,
     StepBack,
-    /// A restore that is killed at a fail point.
-    Killed(u16),
+    /// Something that is killed at a fail point.
+    Killed(Act, u16),
+    /// The home is lost; with everything of the context but its vault, or without.
+    Recover(bool),
     Resume,
     Undo,
     Confirm,
@@ -29,6 +34,7 @@ enum Op {
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
+    let act = prop_oneof![3 => Just(Act::Restore), 4 => prop::sample::select(Act::ALL.to_vec())];
     let op = prop_oneof![
         2 => any::<u8>().prop_map(Op::Change),
         1 => Just(Op::Damage),
@@ -37,7 +43,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => Just(Op::Unprove),
         4 => Just(Op::Restore),
         1 => Just(Op::StepBack),
-        4 => (1..420_u16).prop_map(Op::Killed),
+        5 => (act, 1..480_u16).prop_map(|(act, point)| Op::Killed(act, point)),
+        1 => any::<bool>().prop_map(Op::Recover),
         3 => Just(Op::Resume),
         3 => Just(Op::Undo),
         2 => Just(Op::Confirm),
@@ -52,14 +59,19 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 /// The one file by which states are told apart.
 const STATE: &str = "targets.json";
 
+/// What is live under its name; nothing where it is not there.
+type Live = Option<Vec<u8>>;
+
 struct World {
     host: Host,
+    /// Where the identity is kept besides.
+    identity: PathBuf,
     /// What each snapshot holds.
-    held: BTreeMap<String, Vec<u8>>,
+    held: BTreeMap<String, Live>,
     /// Those of which the evidence was taken away.
     unproved: Vec<String>,
     /// Every live content that was ever seen: what comes back must be one of these.
-    seen: Vec<Vec<u8>>,
+    seen: Vec<Live>,
     trail: usize,
     logged: usize,
 }
@@ -71,17 +83,39 @@ impl World {
         host.run(["init", "--store", &host.store_url()]).expect(0);
         host.check_that_there_is(&host.path("well"));
         fs::write(host.path("well"), "").unwrap();
-        let live = fs::read(host.context().join(STATE)).unwrap();
-        Self { host, held: BTreeMap::new(), unproved: Vec::new(), seen: vec![live], trail: 0, logged: 0 }
+        let identity = host.path("usb-identity.txt");
+        fs::copy(host.home().join("identity.txt"), &identity).unwrap();
+        let seen = vec![fs::read(host.context().join(STATE)).ok()];
+        let (held, unproved) = (BTreeMap::new(), Vec::new());
+        Self { host, identity, held, unproved, seen, trail: 0, logged: 0 }
     }
 
-    fn live(&self) -> Vec<u8> {
-        fs::read(self.host.context().join(STATE)).unwrap()
+    fn live(&self) -> Live {
+        fs::read(self.host.context().join(STATE)).ok()
     }
 
     fn set(&mut self, text: &str) {
-        fs::write(self.host.context().join(STATE), text).unwrap();
-        self.seen.push(text.as_bytes().to_vec());
+        let path = self.host.context().join(STATE);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+        self.seen.push(Some(text.as_bytes().to_vec()));
+    }
+
+    /// Loses the home, and with `all` the context but for its vault; then it is taken over from the store.
+    fn recover(&mut self, all: bool) {
+        fs::remove_dir_all(self.host.home()).unwrap();
+        // Until somebody comes back, whoever held a lease is dead.
+        let _ = fs::remove_dir_all(self.host.store().join("leases"));
+        if all {
+            crate::stage::empty(&self.host);
+            self.seen.push(None);
+            self.logged = 0;
+        }
+        let published = tree(&self.host.store().join("audit/default")).len();
+        let (url, identity) = (self.host.store_url(), self.identity.to_str().unwrap());
+        self.host.json(["init", "--recover", "--store", &url, "--identity", identity]).expect(0);
+        // What had not come into the store yet is lost with the home, and nothing else is.
+        self.trail = published;
     }
 
     fn is_shut(&self) -> bool {
@@ -112,22 +146,25 @@ impl World {
                     self.unproved.push(id.clone());
                 }
             }
+            Op::Recover(all) => self.recover(*all),
             Op::Restore => self.restored(&["restore", "--from", "LATEST", "--force"], &before),
             Op::StepBack => {
                 self.restored(&["restore", "--from", "LATEST", "--or-last-verified", "--force"], &before);
             }
-            Op::Killed(point) => {
+            Op::Killed(act, point) => {
                 self.host.setenv("SI_BACKUP_FAIL_POINT", point.to_string());
-                let ran = self.host.run(["restore", "--from", "LATEST", "--force"]);
+                let ran = self.host.run(act.args());
                 self.host.unsetenv("SI_BACKUP_FAIL_POINT");
-                // Changed and not yet checked, it is shut.
-                let is_checked = || {
+                // Changed and not yet checked, or taken back, it is shut.
+                let is_opened = || {
                     let rows = self.host.json(["audit", "list"]).expect(0).data();
                     let last = |action| rows.iter().rposition(|row| row["action"] == action);
-                    last("lock-opened") > last("lock-shut")
+                    last("lock-opened").max(last("lock-released")) > last("lock-shut")
                 };
                 let is_changed = ran.code.is_none() && self.live() != before;
-                assert!(!is_changed || self.is_shut() || is_checked(), "{ran:?}");
+                assert!(!is_changed || self.is_shut() || is_opened(), "{act:?}: {ran:?}");
+                let may_change = matches!(act, Act::Restore | Act::Resume | Act::Undo);
+                assert!(may_change || self.live() == before, "{act:?}: {ran:?}");
             }
             Op::Resume => drop(self.host.json(["restore", "resume"])),
             Op::Undo => drop(self.host.json(["restore", "undo", "--force"])),
@@ -157,7 +194,7 @@ impl World {
 
     /// A restore that says that it was made has made that, of a snapshot that was proved; one that does not has changed
     /// nothing, or has the lock shut.
-    fn restored(&mut self, args: &[&str], before: &[u8]) {
+    fn restored(&mut self, args: &[&str], before: &Live) {
         let ran = self.host.json(args);
         let changed = ran.code == Some(0) || ran.envelope()["error"]["code"] == "checks-failed";
         if changed {
@@ -167,7 +204,7 @@ impl World {
             assert_eq!(ran.code == Some(0), self.host.path("well").exists());
             assert_eq!(self.is_shut(), ran.code != Some(0), "{}", ran.stdout);
         } else {
-            assert_eq!(self.live(), before, "{}", ran.stdout);
+            assert_eq!(self.live(), *before, "{}", ran.stdout);
         }
     }
 
@@ -178,7 +215,7 @@ impl World {
         assert!(trail >= self.trail, "the trail has shrunk");
         self.trail = trail;
         self.host.json(["audit", "verify"]).expect(0);
-        let log = fs::read_to_string(self.host.context().join("events/audit.jsonl")).unwrap();
+        let log = fs::read_to_string(self.host.context().join("events/audit.jsonl")).unwrap_or_default();
         let logged = log.lines().filter(|line| line.contains("\"si-backup\"")).count();
         assert!(logged >= self.logged, "events were lost: {log}");
         self.logged = logged;

@@ -11,7 +11,9 @@ fn host() -> Host {
     let host = Host::with_state(&small());
     fs::create_dir_all(host.path("srv")).unwrap();
     fs::create_dir_all(host.path("media/usb")).unwrap();
-    fs::create_dir_all(host.context().join("vault")).unwrap();
+    let vault = host.context().join("vault");
+    fs::create_dir_all(&vault).unwrap();
+    fs::set_permissions(vault, fs::Permissions::from_mode(0o700)).unwrap();
     let url = format!("file://{}", host.path("srv").display());
     host.run(["init", "--store", &url]).expect(0);
     host
@@ -49,6 +51,7 @@ fn every_section_is_played() {
 fn with_a_secret(host: &Host) -> PathBuf {
     let vault = host.context().join("vault/secrets.env");
     fs::write(&vault, "SHOP_DB_PASSWORD=old\n").unwrap();
+    fs::set_permissions(&vault, fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(
         host.context().join("addons.json"),
         "{\"apps\": {\"shop\": [{\"vars\": {\"p\": \"${SHOP_DB_PASSWORD}\"}}]}}",

@@ -83,6 +83,7 @@ fn a_damaged_state_is_brought_back_and_nothing_else_is_touched() {
     let (host, id) = Host::backed_up();
     let context = host.context();
     fs::write(context.join("notes.txt"), "mine").unwrap();
+    fs::set_permissions(context.join("notes.txt"), fs::Permissions::from_mode(0o600)).unwrap();
     let before = without_logs(&context);
     damage(&host);
     let line = "{\"timestamp\":\"2026-11-24T09:00:00Z\",\"context\":\"default\",\"source\":\"si\",\"command\":\"later\",\"status\":\"ok\",\"mode\":\"live\",\"severity\":\"info\",\"fields\":{}}\n";
@@ -330,6 +331,7 @@ fn an_undone_restore_leaves_what_was_there_and_the_events_since() {
 pub(crate) fn bring_vault(from: &Host, to: &Host) {
     let vault = to.context().join("vault/secrets.env");
     fs::create_dir_all(vault.parent().unwrap()).unwrap();
+    fs::set_permissions(vault.parent().unwrap(), fs::Permissions::from_mode(0o700)).unwrap();
     fs::copy(from.context().join("vault/secrets.env"), vault).unwrap();
 }
 

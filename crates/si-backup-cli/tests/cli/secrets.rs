@@ -38,6 +38,7 @@ fn holds_none(what: &str, bytes: &[u8], secrets: &[String]) {
 #[test]
 fn no_secret_is_in_anything_that_is_written() {
     let host = Host::ready();
+    host.check_that_there_is(&host.path("nowhere"));
     let secrets = secrets_of(&host);
     let mut said = Vec::new();
     let mut run = |args: &[&str]| {
@@ -45,6 +46,7 @@ fn no_secret_is_in_anything_that_is_written() {
         said.push((format!("what {args:?} printed"), stdout + &stderr));
     };
     let into = host.path("back");
+    let restored: &[&str] = &["restore", "--from", "LATEST", "--force"];
     for args in [
         &["run", "--dry-run", "--with", "releases,cache"][..],
         &["run", "--with", "releases,cache", "-v"],
@@ -59,12 +61,33 @@ fn no_secret_is_in_anything_that_is_written() {
         &["status"],
         &["doctor"],
         &["kit"],
+        &["app", "status"],
+        &["restore", "--from", "LATEST"],
+        &["restore", "--from", "LATEST", "--dry-run"],
+        // Of which a check fails.
+        restored,
+        &["guard", "status"],
+        &["guard", "check"],
+        &["guard", "recheck"],
+        &["guard", "release", "--reason", "x"],
+        &["restore", "resume"],
+        &["restore", "undo"],
+        &["restore", "undo", "--force"],
+        &["restore", "confirm"],
+        // What is kept of one is searched too.
+        restored,
+        &["init", "--recover", "--store", "file:///nowhere", "--identity", "nowhere"],
         &["audit", "list"],
         &["audit", "verify"],
         &["events", "list"],
     ] {
         run(args);
         run(&[args, &["--json"]].concat());
+    }
+    assert!(host.context().join(".si-backup/restore/state/plan.json").exists());
+    for word in ["\nrestored state/", "put back what was replaced", "released, for the reason", "SHUT  state"]
+    {
+        assert!(said.iter().any(|(_, text)| text.contains(word)), "{word}");
     }
     for (what, text) in &said {
         holds_none(what, text.as_bytes(), &secrets);

@@ -292,7 +292,7 @@ impl Stage {
 }
 
 /// As after the loss of everything but the vault.
-fn empty(host: &Host) {
+pub(crate) fn empty(host: &Host) {
     for entry in fs::read_dir(host.context()).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {

@@ -2,11 +2,12 @@
 //! loss of the host. `scripts/test` runs it once more with the release program.
 
 use crate::bucket::Remote;
-use crate::harness::{Host, small};
+use crate::harness::{Host, small, tree};
 use crate::restoring::{bring_vault, damage, is_shut, lost, reasons, restore, state_of, without_logs};
 use backup_contract::Checksum;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use si_backup_tests::StateSpec;
 use si_backup_tests::servers::BucketKind;
 use std::fs;
 
@@ -84,6 +85,39 @@ impl Place {
     }
 }
 
+/// A snapshot that is whole and sealed to the right recipients, whose names are no secret, under the right origin, with
+/// evidence that is truly signed: all of it by a stranger.
+fn a_strangers(place: &Place, proved: &str) {
+    let host = place.host();
+    let stranger = Host::with_state(&StateSpec { seed: 812, ..small() });
+    let origin = stranger.home().join("origin");
+    fs::create_dir_all(&origin).unwrap();
+    fs::copy(host.home().join("origin/default"), origin.join("default")).unwrap();
+    let settings = fs::read_to_string(host.config()).unwrap();
+    let recipient = settings.split('"').find(|text| text.starts_with("age1")).unwrap();
+    stranger.run(["init", "--store", &stranger.store_url(), "--recipient", recipient]).expect(0);
+    let planted = stranger.back_up();
+    let mut put = Vec::new();
+    for below in [format!("state/default/{planted}"), format!("evidence/default/state/{planted}")] {
+        for (name, bytes) in tree(&stranger.store().join(&below)) {
+            let key = format!("{below}/{name}");
+            place.put(&key, &bytes);
+            put.push(key);
+        }
+    }
+    assert_eq!(put.len(), 3, "{put:?}");
+    let before = state_of(&host.context());
+    for from in ["LATEST", &planted] {
+        let refused = restore(host, &["--from", from, "--force"]).expect(13);
+        assert_eq!(refused.row()["refusal"]["last_verified"]["id"], proved);
+        assert_eq!(reasons(&refused), ["not-verified", "unknown-writer"]);
+    }
+    let shown = restore(host, &["--from", "LATEST", "--or-last-verified", "--dry-run"]).expect(0);
+    assert_eq!(shown.row()["id"], proved);
+    assert_eq!(state_of(&host.context()), before);
+    put.iter().for_each(|key| place.remove(key));
+}
+
 fn walk(place: &Place) {
     let host = place.host();
     let flag = host.path("flag");
@@ -125,6 +159,7 @@ fn walk(place: &Place) {
         assert!(reasons(&refused).contains(&"not-verified".to_owned()), "{:#}", refused.row());
     }
     place.remove(&name);
+    a_strangers(place, &proved);
     let fallen_back = restore(host, &["--from", "LATEST", "--or-last-verified", "--force"]).expect(0).row();
     assert_eq!(fallen_back["id"], proved.as_str());
     assert_eq!(without_logs(&host.context()), before);
