@@ -182,25 +182,37 @@ impl RefusalRow {
 
 /// How a restore of a snapshot is asked for, to be put into a shell.
 fn command_of(request: &RestoreRequest, id: &SnapshotId, global: &GlobalArgs) -> String {
-    let mut command = "si-backup".to_owned();
-    let mut say = |option: &str, value: Option<String>| {
-        command.extend(value.map(|value| format!(" {option} {}", shell_word(&value))));
-    };
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-    say("--config", path(&global.config));
-    say("--state-root", path(&global.state_root));
-    say("--context", global.context.as_ref().map(ToString::to_string));
-    say("--operator", global.operator.clone());
-    command += " restore";
-    command += &match &request.subject {
-        Subject::State => " --state".to_owned(),
-        Subject::App(app) => format!(" --app {app}"),
+    let subject = match &request.subject {
+        Subject::State => ("--state", None),
+        Subject::App(app) => ("--app", Some(app.to_string())),
     };
-    command += &format!(" --from {id}");
-    if let Some(accept) = &request.accept {
-        command += &format!(" --accept-level {} --reason {}", accept.level, shell_word(&accept.reason));
-    }
-    command + " --force"
+    let accept = request.accept.as_ref();
+    let said = |option, value: Option<String>| value.map(|value| (option, Some(value)));
+    let global = [
+        said("--config", path(&global.config)),
+        said("--state-root", path(&global.state_root)),
+        said("--context", global.context.as_ref().map(ToString::to_string)),
+        said("--operator", global.operator.clone()),
+    ];
+    let own = [
+        Some(("restore", None)),
+        Some(subject),
+        said("--from", Some(id.to_string())),
+        said("--accept-level", accept.map(|accept| accept.level.to_string())),
+        said("--reason", accept.map(|accept| accept.reason.clone())),
+        Some(("--force", None)),
+    ];
+    let words = global.into_iter().chain(own).flatten();
+    words.fold("si-backup".to_owned(), |mut command, (word, value)| {
+        command.push(' ');
+        command.push_str(word);
+        if let Some(value) = value {
+            command.push(' ');
+            command.push_str(&shell_word(&value));
+        }
+        command
+    })
 }
 
 impl GuardRow {

@@ -77,6 +77,8 @@ fn a_clock_that_was_behind_makes_no_restore_old() {
     assert!(kept(&host).exists(), "it was made a moment ago");
 }
 
+type Act<'a> = &'a dyn Fn();
+
 #[test]
 fn what_must_not_be_in_a_restored_state_keeps_the_lock_shut() {
     let (host, flag) = with_a_failed_check();
@@ -88,12 +90,12 @@ fn what_must_not_be_in_a_restored_state_keeps_the_lock_shut() {
     let secret = seeded_secrets(5).find(|(kind, _)| *kind == "github-token").unwrap().1;
     let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     let (incoming, fragment) = (context.join(OWN).join("restore/state.incoming"), context.join("events"));
-    let kinds: [(&dyn Fn(), &dyn Fn()); 5] = [
+    let kinds: [(Act<'_>, Act<'_>); 5] = [
         (&|| fs::write(&targets, format!("{{\"note\": \"{secret}\"}}")).unwrap(), &|| {
-            fs::write(&targets, &own_targets).unwrap()
+            fs::write(&targets, &own_targets).unwrap();
         }),
         (&|| fs::write(&config, "{\"name\": \"other\"}").unwrap(), &|| {
-            fs::write(&config, &own_config).unwrap()
+            fs::write(&config, &own_config).unwrap();
         }),
         (&|| fs::create_dir(&incoming).unwrap(), &|| fs::remove_dir(&incoming).unwrap()),
         (&|| mode(&targets, 0o644), &|| mode(&targets, 0o600)),

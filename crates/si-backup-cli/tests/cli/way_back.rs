@@ -115,7 +115,9 @@ fn a_strangers(place: &Place, proved: &str) {
     let shown = restore(host, &["--from", "LATEST", "--or-last-verified", "--dry-run"]).expect(0);
     assert_eq!(shown.row()["id"], proved);
     assert_eq!(state_of(&host.context()), before);
-    put.iter().for_each(|key| place.remove(key));
+    for key in &put {
+        place.remove(key);
+    }
 }
 
 fn walk(place: &Place) {

@@ -25,12 +25,12 @@ pub(super) fn needed(
     let evidence = allowed
         .evidence()
         .and_then(|(key, ..)| shelf.evidence.of(&snapshot).iter().find(|evidence| evidence.key() == key));
-    let (files, bytes) = match evidence.and_then(|evidence| unpacked_in(&evidence.record().details)) {
-        Some(told) => told,
-        None => {
-            let manifest = manifest_of(session, shelf, &snapshot)?;
-            (manifest.files.len() as u64, manifest.bytes())
-        }
+    let told = evidence.and_then(|evidence| unpacked_in(&evidence.record().details));
+    let (files, bytes) = if let Some(told) = told {
+        told
+    } else {
+        let manifest = manifest_of(session, shelf, &snapshot)?;
+        (manifest.files.len() as u64, manifest.bytes())
     };
     let live = Inventory::take(&place.context, &[])?;
     let logs = live.entries.iter().filter(|entry| is_log(&entry.path)).map(|entry| entry.bytes).sum();
