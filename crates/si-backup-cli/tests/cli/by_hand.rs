@@ -1,5 +1,6 @@
 //! A server that is recovered by hand, as the README says: its `restore_command` reads the app's own bucket.
 
+use crate::harness::wait_for;
 use crate::postgres::Database;
 use si_backup_tests::servers::{BucketKind, Fault, Proxy, REGION, VersityGw};
 use std::fs::{self, Permissions};
@@ -8,12 +9,24 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Starts a server and waits for it, or for its end; whether it runs.
-fn starts(database: &Database, data: &Path) -> bool {
+/// Starts a server and waits until it has recovered, or has ended; whether it has recovered.
+fn recovers(database: &Database, data: &Path) -> bool {
     let log = database.path("log-by-hand");
     let mut command = database.command("pg_ctl");
     command.args(["--wait", "--timeout=60", "--log"]).arg(&log).args(["start", "-D"]).arg(data);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+    // That it was started says nothing of how its recovery goes on.
+    let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    let has_recovered = || ask(database, "select pg_is_in_recovery()") == "f";
+    wait_for("the end of the recovery, or of the server", || {
+        !data.join("postmaster.pid").exists() || has_recovered()
+    });
+    has_recovered()
+}
+
+fn ask(database: &Database, text: &str) -> String {
+    let mut command = database.command("psql");
+    command.args(["-X", "-A", "-t", "-U", "postgres", "-p", "5433", "-h"]).arg(database.path(""));
+    String::from_utf8(command.args(["-c", text]).output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
 fn control(database: &Database, data: &Path) -> String {
@@ -81,7 +94,7 @@ fn a_store_that_fails_during_the_replay_ends_it() {
             segments += 1;
             if segments > 2 { fault } else { Fault::None }
         });
-        assert!(!starts(&database, &data), "{fault:?}: it took what there was for the end");
+        assert!(!recovers(&database, &data), "{fault:?}: it took what there was for the end");
         let was_hit = proxy.has_asked(|asked| asked.fault != Fault::None);
         proxy.clear();
         assert!(was_hit, "{fault:?}");
@@ -92,14 +105,8 @@ fn a_store_that_fails_during_the_replay_ends_it() {
         assert!(data.join("recovery.signal").exists(), "{fault:?}");
     }
     // Where the store is back, so is everything.
-    assert!(starts(&database, &data), "{}", fs::read_to_string(database.path("log-by-hand")).unwrap());
-    let ask = |text: &str| {
-        let mut command = database.command("psql");
-        command.args(["-X", "-A", "-t", "-U", "postgres", "-p", "5433", "-h"]).arg(database.path(""));
-        String::from_utf8(command.args(["-c", text]).output().unwrap().stdout).unwrap().trim().to_owned()
-    };
-    crate::harness::wait_for("the end of the recovery", || ask("select pg_is_in_recovery()") == "f");
-    let found = ask("select count(*) from orders");
+    assert!(recovers(&database, &data), "{}", fs::read_to_string(database.path("log-by-hand")).unwrap());
+    let found = ask(&database, "select count(*) from orders");
     database.command("pg_ctl").args(["--mode=immediate", "stop", "-D"]).arg(&data).output().unwrap();
     assert_eq!(found, rows);
 }
