@@ -69,16 +69,16 @@ pub(crate) fn big() -> StateSpec {
 impl Host {
     /// A home without anything in it, and an empty directory for the store.
     pub(crate) fn bare() -> Self {
-        Self::bare_in("/tmp")
+        Self::bare_in(&std::env::temp_dir())
     }
 
     /// The same in memory where there is some: for what a disk makes slower, and nothing else.
     pub(crate) fn bare_in_memory() -> Self {
-        let memory = "/dev/shm";
-        Self::bare_in(if Path::new(memory).is_dir() { memory } else { "/tmp" })
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() { Self::bare_in(memory) } else { Self::bare() }
     }
 
-    fn bare_in(dir: &str) -> Self {
+    fn bare_in(dir: &Path) -> Self {
         let root = tempfile::Builder::new().prefix("si-backup-cli-").tempdir_in(dir).unwrap();
         for dir in ["home", "store"] {
             fs::create_dir(root.path().join(dir)).unwrap();

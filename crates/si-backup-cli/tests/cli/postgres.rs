@@ -91,11 +91,11 @@ impl Database {
             return None;
         }
         let host = Host::ready();
-        let dir = tempfile::Builder::new().prefix("si-db-").tempdir_in("/tmp").unwrap();
+        let dir = tempfile::Builder::new().prefix("si-db-").tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         // Where the server's user can start it.
         fs::copy(crate::harness::tested_program(), dir.path().join("si-backup")).unwrap();
-        let ground = tempfile::Builder::new().prefix("si-db-").tempdir_in("/tmp").unwrap();
+        let ground = tempfile::Builder::new().prefix("si-db-").tempdir().unwrap();
         fs::set_permissions(ground.path(), Permissions::from_mode(0o755)).unwrap();
         let bin = bin(dir.path());
         let database = Self { host, dir, ground, bin, user };

@@ -45,7 +45,7 @@ impl Postgres {
             return None;
         };
         // A socket's path may have about a hundred bytes, and every directory above must be open to the server's user.
-        let dir = tempfile::Builder::new().prefix("si-pg-").tempdir_in("/tmp").unwrap();
+        let dir = tempfile::Builder::new().prefix("si-pg-").tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o755)).unwrap();
         let program = dir.path().join("engine");
         fs::copy(env!("CARGO_BIN_EXE_walg-driver-engine"), &program).unwrap();
