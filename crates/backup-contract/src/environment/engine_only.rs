@@ -119,32 +119,22 @@ pub(super) fn check(env: &Environment<'_>, out: &mut Checked) {
     }
     for (names, severity, clause, meaning) in IGNORED {
         for name in env.set_among(names) {
-            out.findings.push(
-                Finding::new(
-                    "env-engine-ignores",
-                    severity,
-                    env.place(name),
-                    format!("means nothing to the engine '{}': {meaning}", env.engine),
-                    "remove it, or set 'engine = \"wal-g\"'",
-                )
-                .about(clause),
-            );
+            let remedy = "remove it, or set 'engine = \"wal-g\"'";
+            out.findings.push(ignored(env, name, severity, meaning, remedy).about(clause));
         }
     }
     let unread: BTreeSet<&str> =
         env.file.iter().map(Variable::name).filter(|name| is_unknown(name) && env.is_set(name)).collect();
     for name in unread {
-        out.findings.push(
-            Finding::new(
-                "env-engine-ignores",
-                Severity::Warning,
-                env.place(name),
-                format!("means nothing to the engine '{}': it has no such setting", env.engine),
-                "remove it, correct its name, or set 'engine = \"wal-g\"'",
-            )
-            .about(ClauseId::AppContract),
-        );
+        let remedy = "remove it, correct its name, or set 'engine = \"wal-g\"'";
+        let finding = ignored(env, name, Severity::Warning, "it has no such setting", remedy);
+        out.findings.push(finding.about(ClauseId::AppContract));
     }
+}
+
+fn ignored(env: &Environment<'_>, name: &str, severity: Severity, meaning: &str, remedy: &str) -> Finding {
+    let detail = format!("means nothing to the engine '{}': {meaning}", env.engine);
+    Finding::new("env-engine-ignores", severity, env.place(name), detail, remedy)
 }
 
 /// Whether a name is one that engines give to their settings, and neither read by `walrus` nor told of above.

@@ -42,8 +42,8 @@ pub(super) struct Gone<'r> {
 }
 
 impl Remembered {
-    /// What a trail tells about a subject, whose writer signs with this key. `None` where it is not whole, or empty: then it cannot be said
-    /// what is missing in it.
+    /// What a trail tells about a subject, whose writer signs with this key. `None` where it is not whole, or empty: then it
+    /// cannot be said what is missing in it.
     #[must_use]
     pub fn of(trail: &ChainReport, key: &WriterPublicKey, subject: &Subject) -> Option<Self> {
         let is_whole = trail.findings.iter().all(|it| matches!(it, TrailFinding::TornTail { .. }));

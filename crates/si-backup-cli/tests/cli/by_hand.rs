@@ -1,8 +1,8 @@
 //! A server that is recovered by hand, as the README says: its `restore_command` reads the app's own bucket.
 
 use crate::harness::wait_for;
-use crate::postgres::Database;
-use si_backup_tests::servers::{BucketKind, Fault, Proxy, REGION, VersityGw};
+use crate::postgres::{Database, s3_env};
+use si_backup_tests::servers::{BucketKind, Fault, Proxy, VersityGw};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -41,16 +41,7 @@ fn a_store_that_fails_during_the_replay_ends_it() {
     let Some(database) = Database::bare() else { return };
     server.admin().make_bucket("by-hand", BucketKind::Plain);
     let (proxy, keys) = (Proxy::before(server.address()), server.keys());
-    database.begin(
-        "supabase-self-hosted",
-        &format!(
-            "WALG_S3_PREFIX=s3://by-hand/shop\nWALG_AWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
-             WALG_AWS_ACCESS_KEY_ID={}\nWALG_AWS_SECRET_ACCESS_KEY={}\n",
-            proxy.endpoint(),
-            keys.id,
-            keys.secret
-        ),
-    );
+    database.begin("supabase-self-hosted", &s3_env("by-hand", &proxy.endpoint(), keys));
     database.json(&["run", "--app", "shop"]).expect(0);
     for _ in 0..4 {
         database.sql("insert into orders select generate_series(1, 1000)");

@@ -1,10 +1,10 @@
 //! Databases backed up, proved by a restore, and refused where they must be: a real server, the engine that is linked in.
 
 use crate::harness::{Ran, wait_for};
-use crate::postgres::{Database, KEY};
+use crate::postgres::{Database, KEY, s3_env};
 use rustix::process::{Pid, Signal, kill_process};
 use si_backup_tests::Random;
-use si_backup_tests::servers::{BucketKind, REGION, VersityGw};
+use si_backup_tests::servers::{BucketKind, VersityGw};
 use std::os::unix::fs::PermissionsExt as _;
 use std::thread::sleep;
 use std::time::Duration;
@@ -93,16 +93,7 @@ fn a_database_in_s3() {
     let Some(database) = Database::bare() else { return };
     server.admin().make_bucket("databases", BucketKind::Plain);
     let keys = server.keys();
-    database.begin(
-        "supabase-self-hosted",
-        &format!(
-            "WALG_S3_PREFIX=s3://databases/shop\nWALG_AWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
-             WALG_AWS_ACCESS_KEY_ID={}\nWALG_AWS_SECRET_ACCESS_KEY={}\n",
-            server.endpoint(),
-            keys.id,
-            keys.secret
-        ),
-    );
+    database.begin("supabase-self-hosted", &s3_env("databases", &server.endpoint(), keys));
     assert_eq!(from_backup_to_proof(&database), "every table and B-tree of every database is sound");
 }
 

@@ -1,13 +1,13 @@
 //! What keeps a restore from being made: words that are missing or false, and whoever else is at work.
 
-use crate::harness::{Host, NOON};
+use crate::harness::{Host, NOON, RealClock};
 use crate::restoring::{OWN, damage, reasons, restore, state_of};
 use backup_contract::{CheckResult, Level, Outcome, Subject};
-use backup_store::{Clock, DirStore, Holder, Lease, LeaseRequest, Observation};
+use backup_store::{DirStore, Holder, Lease, LeaseRequest, Observation};
 use chrono::{TimeDelta, Utc};
 use restore_guard::{EvidenceRecord, Ledger, MutationLock, OriginId, Tool, WriterId, WriterKey};
 use std::fs::{self, File};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What the trail tells last: what was done, and how it ended.
 fn last_act(host: &Host) -> (usize, String) {
@@ -98,19 +98,6 @@ fn a_failure_counts_though_a_bucket_writer_takes_its_evidence_away() {
     restore(&host, &["--from", "LATEST", "--dry-run"]).expect(0);
 }
 
-#[derive(Debug)]
-struct RealClock(Instant);
-
-impl Clock for RealClock {
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
-    }
-}
-
 #[test]
 fn another_run_is_a_reason_like_any_other() {
     let (host, proved) = Host::backed_up();
@@ -131,7 +118,7 @@ fn another_run_is_a_reason_like_any_other() {
     drop(held);
     restore(&host, &["--from", "LATEST", "--dry-run"]).expect(0);
     // One of another host.
-    let (store, clock) = (DirStore::open(host.store()).unwrap(), RealClock(Instant::now()));
+    let (store, clock) = (DirStore::open(host.store()).unwrap(), RealClock::new());
     let request = LeaseRequest {
         name: "run-state-default".into(),
         holder: Holder { id: "another-home".into(), description: "ada@host-2".into() },

@@ -66,6 +66,26 @@ pub(crate) fn big() -> StateSpec {
     StateSpec { events_bytes: 24 << 20, ..small() }
 }
 
+/// Real time.
+#[derive(Debug)]
+pub(crate) struct RealClock(Instant);
+
+impl RealClock {
+    pub(crate) fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for RealClock {
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn sleep(&self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}
+
 impl Host {
     /// A home without anything in it, and an empty directory for the store.
     pub(crate) fn bare() -> Self {

@@ -1,7 +1,7 @@
 //! A real server for one test, with this program as its `archive_command`.
 
 use crate::harness::{Host, Ran, skipped};
-use si_backup_tests::servers::postgres_of;
+use si_backup_tests::servers::{AccessKeys, REGION, postgres_of};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -411,6 +411,15 @@ impl Database {
         command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
+}
+
+/// The env file's lines for the app `shop` in a bucket, which is reached at an endpoint.
+pub(crate) fn s3_env(bucket: &str, endpoint: &str, keys: &AccessKeys) -> String {
+    format!(
+        "WALG_S3_PREFIX=s3://{bucket}/shop\nWALG_AWS_ENDPOINT={endpoint}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
+         WALG_AWS_ACCESS_KEY_ID={}\nWALG_AWS_SECRET_ACCESS_KEY={}\n",
+        keys.id, keys.secret
+    )
 }
 
 /// A server that was started over an extracted directory, as the row says.

@@ -2,8 +2,8 @@
 
 use crate::databases::engine_that;
 use crate::harness::{tree, wait_for};
-use crate::postgres::Database;
-use si_backup_tests::servers::{BucketKind, Fault, Proxy, REGION, VersityGw};
+use crate::postgres::{Database, s3_env};
+use si_backup_tests::servers::{BucketKind, Fault, Proxy, VersityGw};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
@@ -296,16 +296,7 @@ fn a_store_that_fails_meanwhile_says_nothing_of_the_backup() {
     let Some(database) = Database::bare() else { return };
     server.admin().make_bucket("failing", BucketKind::Plain);
     let (proxy, keys) = (Proxy::before(server.address()), server.keys());
-    database.begin(
-        "supabase-self-hosted",
-        &format!(
-            "WALG_S3_PREFIX=s3://failing/shop\nWALG_AWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
-             WALG_AWS_ACCESS_KEY_ID={}\nWALG_AWS_SECRET_ACCESS_KEY={}\n",
-            proxy.endpoint(),
-            keys.id,
-            keys.secret
-        ),
-    );
+    database.begin("supabase-self-hosted", &s3_env("failing", &proxy.endpoint(), keys));
     database.json(&["run", "--app", "shop"]).expect(0);
     database.archive_what_there_is();
     let verify = || database.json(&["verify", "--app", "shop", "--level", "restore"]);

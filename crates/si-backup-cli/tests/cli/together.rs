@@ -1,7 +1,7 @@
 //! Runs beside one another.
 
-use crate::harness::{Host, Running, big, small, wait_for};
-use backup_store::{Clock, DirStore, Holder, Lease, LeaseRequest, Observation};
+use crate::harness::{Host, RealClock, Running, big, small, wait_for};
+use backup_store::{DirStore, Holder, Lease, LeaseRequest, Observation};
 use rustix::process::Signal;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -80,24 +80,11 @@ fn ten_runs_at_once_all_come_to_their_turn() {
     assert_eq!(told, ["announced", "done"].repeat(10));
 }
 
-#[derive(Debug)]
-struct RealClock(Instant);
-
-impl Clock for RealClock {
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn sleep(&self, time: Duration) {
-        std::thread::sleep(time);
-    }
-}
-
 #[test]
 fn a_lease_of_another_host_is_respected() {
     let host = Host::ready();
     let store = DirStore::open(host.store()).unwrap();
-    let clock = RealClock(Instant::now());
+    let clock = RealClock::new();
     let request = LeaseRequest {
         name: "run-state-default".into(),
         holder: Holder { id: "another-home".into(), description: "ada@host-2".into() },

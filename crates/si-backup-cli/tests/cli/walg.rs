@@ -3,10 +3,10 @@
 //! where `WALG_BIN` or `PATH` has it.
 
 use crate::harness::{Ran, full, skipped, wait_for, walk};
-use crate::postgres::{Database, KEY};
+use crate::postgres::{Database, KEY, s3_env};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use si_backup_tests::servers::{BucketKind, REGION, VersityGw, wal_g};
+use si_backup_tests::servers::{BucketKind, VersityGw, wal_g};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -99,16 +99,11 @@ fn a_database_in_s3() {
     let (Some(program), Some(server)) = (program(), VersityGw::shared()) else { return };
     let Some(database) = Database::bare() else { return };
     server.admin().make_bucket("by-wal-g", BucketKind::Plain);
-    let keys = server.keys();
     database.begin(
         "supabase-self-hosted",
         &format!(
-            "WALG_S3_PREFIX=s3://by-wal-g/shop\nWALG_AWS_ENDPOINT={}\nAWS_REGION={REGION}\nAWS_S3_FORCE_PATH_STYLE=true\n\
-             WALG_AWS_ACCESS_KEY_ID={}\nWALG_AWS_SECRET_ACCESS_KEY={}\nWALG_PREVENT_WAL_OVERWRITE=true\n\
-             WALG_LIBSODIUM_KEY={KEY_IN_BASE64}\nWALG_LIBSODIUM_KEY_TRANSFORM=base64\n",
-            server.endpoint(),
-            keys.id,
-            keys.secret
+            "{}WALG_PREVENT_WAL_OVERWRITE=true\nWALG_LIBSODIUM_KEY={KEY_IN_BASE64}\nWALG_LIBSODIUM_KEY_TRANSFORM=base64\n",
+            s3_env("by-wal-g", &server.endpoint(), server.keys())
         ),
     );
     database.take_wal_g(&program);

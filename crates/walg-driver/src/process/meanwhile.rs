@@ -39,18 +39,8 @@ pub fn meanwhile<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::RealClock;
     use std::sync::Mutex;
-
-    #[derive(Debug)]
-    struct NoTime;
-
-    impl Clock for NoTime {
-        fn monotonic(&self) -> Duration {
-            Duration::ZERO
-        }
-
-        fn sleep(&self, _: Duration) {}
-    }
 
     #[test]
     fn what_is_seen_is_told_and_nobody_waits_for_a_look() {
@@ -61,7 +51,7 @@ mod tests {
             ask.send(()).ok()?;
             answers.lock().unwrap().recv().ok()?
         };
-        meanwhile(&NoTime, Duration::from_millis(1), &look, |seen| {
+        meanwhile(&RealClock::new(), Duration::from_millis(1), &look, |seen| {
             asked.recv().unwrap();
             assert_eq!(seen(), 0, "the look is under way");
             answer.send(Some(7)).unwrap();

@@ -19,8 +19,7 @@ use walg_driver::runner::{Job, LocalRunner, Runner as _};
 /// How long it may take: what runs on other machines is asked there.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How many events it is asked for.
-const EVENTS: &str = "200";
-const MOST: usize = 200;
+const EVENTS: usize = 200;
 
 /// The `si` program of this host.
 struct Si<'s> {
@@ -54,12 +53,13 @@ pub(super) fn ask<'s>(
     checks.extend(apps.map(|app| {
         si.check(&format!("si app status {app}"), &["app", "status", "--app", app.as_str()], told)
     }));
-    checks.push(si.check("si events", &["events", "list", "--limit", EVENTS], |answer| {
+    let most = EVENTS.to_string();
+    checks.push(si.check("si events", &["events", "list", "--limit", &most], |answer| {
         let events: Vec<_> = rows(answer).filter(|row| row.get("fields").is_some()).collect();
         match events.iter().any(|event| event["fields"]["request"] == request) {
             true => Said::Well,
             // There may be others behind those that it tells, dated as they are.
-            false if events.is_empty() || events.len() >= MOST => Said::Unknown,
+            false if events.is_empty() || events.len() >= EVENTS => Said::Unknown,
             false => Said::Wrong(vec!["the restore is not among its events".into()]),
         }
     }));
